@@ -1,0 +1,50 @@
+# Everything here works from a fresh clone; `make help` lists it.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: help demo run test lint format schema
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: $(VENV)/embedded ## from a link to a transcript, once, on this machine alone; URL=… for your own link
+	@$(BIN)/python -m local.demo $(if $(URL),"$(URL)")
+
+run: $(VENV)/embedded ## the same stack, left running: API, worker, admin, docs
+	@$(BIN)/python -m local.run
+
+test: $(VENV)/dev ## all tests, on SQLite and on a private MariaDB
+	tests/run.sh
+
+lint: $(VENV)/dev ## style, types, import arrows, system checks, schema
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+	$(BIN)/lint-imports
+
+format: $(VENV)/dev ## mend what can be mended by itself
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+schema: $(VENV)/embedded ## write openapi.yaml anew
+	@DJANGO_DEBUG=true $(BIN)/python manage.py spectacular --validate --fail-on-warn --file openapi.yaml
+
+# The embedded stack needs no compiler, no root and no MySQL: every pin but the database driver's.
+$(VENV)/embedded: requirements.txt requirements-worker.txt local/requirements.txt constraints.txt | $(VENV)/bin/python
+	@echo "Installing into $(VENV) …"
+	@sed '/^-[cr] /d; /^mysqlclient==/d' requirements.txt requirements-worker.txt local/requirements.txt > $(VENV)/embedded.txt
+	@$(PIP) install --quiet -c constraints.txt -r $(VENV)/embedded.txt
+	@touch $@
+
+$(VENV)/dev: requirements.txt requirements-worker.txt requirements-dev.txt local/requirements.txt constraints.txt | $(VENV)/bin/python
+	@tests/prepare.sh $(BIN)/python
+	@touch $@
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make … PYTHON=python3.11")'
+	@$(PYTHON) -m venv $(VENV)

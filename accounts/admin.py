@@ -1,0 +1,46 @@
+"""Users in the admin."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest
+
+from accounts.models import User
+
+
+@admin.register(User)
+class UserAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Callers, made by their first call, and local staff, made by ``manage.py createsuperuser``."""
+
+    list_display = ("id", "email", "is_active", "is_staff", "created_at", "last_login")
+    list_filter = ("is_active", "is_staff", "is_superuser")
+    search_fields = ("=id", "email")
+    search_help_text = "Cognito's sub, or e-mail."
+    ordering = ("-created_at",)
+    fields = (
+        "id",
+        "email",
+        "is_active",
+        "is_staff",
+        "is_superuser",
+        "groups",
+        "user_permissions",
+        "created_at",
+        "last_login",
+    )
+    filter_horizontal = ("groups", "user_permissions")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[Any, ...]:
+        """What Cognito or the machine writes; and nobody but a superuser makes staff."""
+        machine: tuple[Any, ...] = ("id", "email", "created_at", "last_login")
+        rights = ("is_staff", "is_superuser", "groups", "user_permissions")
+        return machine if getattr(request.user, "is_superuser", False) else machine + rights
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """A row without a Cognito user or a password would be of no use."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """A user with videos must not vanish from below them."""
+        return False

@@ -1,0 +1,135 @@
+"""``make demo`` and ``make run`` as somebody meets them: as processes."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def environment(folder: Path, **more: str) -> dict[str, str]:
+    """Nothing of this test run's own settings."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "COGNITO_", "DJANGO_"))}
+    # Where nobody answers: YouTube cannot be reached.
+    return kept | {"DATA_DIR": str(folder), "YOUTUBE_PROXY_URL": "http://127.0.0.1:9", "COLUMNS": "200"} | more
+
+
+def demo(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "local.demo", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, env=environment(folder), capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_the_demo_shows_the_main_job_both_ways_and_ends(tmp_path):
+    done = demo(tmp_path)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "from captions (youtube, human)" in done.stdout
+    assert "from speech (faster-whisper" in done.stdout
+    assert len(re.findall(r"0:\d\d +\S+ \S+", done.stdout)) >= 20
+    assert "202" in done.stdout
+    assert done.stderr == ""
+
+
+def test_the_demo_says_plainly_when_youtube_cannot_be_reached_and_shows_the_sample(tmp_path):
+    done = demo(tmp_path, "https://youtu.be/dQw4w9WgXcQ")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "YouTube cannot be reached" in done.stdout
+    assert "How a video becomes a transcript" in done.stdout
+
+
+@contextmanager
+def running(folder: Path, port: int) -> Iterator[tuple[str, str, Path]]:
+    """``make run``; gives the API's address, a token, and what was printed."""
+    log = folder / "run.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "local.run"],
+            cwd=ROOT, env=environment(folder, PORT=str(port)), stdout=output, stderr=output,
+        )  # fmt: skip
+    try:
+        wait_for(lambda: "TOKEN=" in log.read_text(), process)
+        yield f"http://127.0.0.1:{port}", re.search(r"TOKEN=(\S+)", log.read_text())[1], log
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
+
+
+def wait_for(condition, process=None) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        assert process is None or process.poll() is None
+        time.sleep(0.1)
+
+
+def call(address: str, token: str, body: object = None) -> dict:
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    data = json.dumps(body).encode() if body else None
+    with urllib.request.urlopen(urllib.request.Request(address, data=data, headers=headers)) as answer:
+        return json.load(answer)
+
+
+@pytest.fixture
+def port() -> int:
+    from local.stack import _free_port
+
+    return _free_port()
+
+
+def test_the_running_stack_works_and_its_data_survives_a_restart(tmp_path, port):
+    with running(tmp_path, port) as (api, token, log):
+        video = call(f"{api}/analyze", token, {"url": "https://youtu.be/SampleCapt1"})
+        wait_for(lambda: call(f"{api}/videos/{video['id']}", token)["status"] == "completed")
+        printed = log.read_text()
+    assert f"{api}/docs" in printed
+    assert f"{api}/admin/" in printed
+    assert re.search(r"login admin, password \S+", printed)
+
+    # A job that was queued when the stack ended, with a message that is gone with it.
+    subprocess.run(
+        [sys.executable, "manage.py", "shell", "-v0", "-c", QUEUE_ONE],
+        cwd=ROOT,
+        env=environment(tmp_path, DJANGO_DEBUG="true", DATABASE_URL=f"sqlite:///{tmp_path}/db.sqlite3"),
+        check=True,
+    )  # fmt: skip
+
+    with running(tmp_path, port) as (api, token, _):
+        wait_for(lambda: [v["status"] for v in call(f"{api}/videos", token)["results"]] == ["completed", "completed"])
+
+
+QUEUE_ONE = """
+from django.utils import timezone
+from accounts.models import User
+from local.cognito import USER_SUB
+from videos.models import Video
+Video.objects.create(
+    user=User.objects.get(id=USER_SUB), youtube_id="SampleVoice", url="https://www.youtube.com/watch?v=SampleVoice",
+    enqueued_at=timezone.now(),
+)
+"""
+
+
+def test_the_running_stack_says_so_when_its_port_is_taken(tmp_path, port):
+    with running(tmp_path, port):
+        second = subprocess.run(
+            [sys.executable, "-m", "local.run"],
+            cwd=ROOT,
+            env=environment(tmp_path, PORT=str(port)),
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    assert second.returncode == 1
+    assert "PORT=" in second.stdout

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# prepare.sh PYTHON: installs what tests and checks need into PYTHON's environment; on Debian and Ubuntu with
+# root also MariaDB and the headers for its driver. Where that cannot be had, it says what is left out.
+set -euo pipefail
+python=$1
+
+has_mariadb() { PATH=$PATH:/usr/sbin command -v mariadbd mariadb-install-db mariadb_config pkg-config cc >/dev/null; }
+
+if ! has_mariadb && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "Installing MariaDB and the headers of its driver …"
+    apt-get update -qq
+    # The core packages bring the programs without a service that starts by itself.
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+        mariadb-server-core mariadb-client-core libmariadb-dev pkg-config build-essential >/dev/null
+fi
+
+echo "Installing Python packages …"
+if has_mariadb; then
+    "$python" -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+else
+    echo "Left out, because MariaDB and a C compiler are not here: mysqlclient, and the tests on MariaDB."
+    all=$(mktemp)
+    trap 'rm -f "$all"' EXIT
+    sed '/^-[cr] /d; /^mysqlclient==/d' \
+        requirements.txt requirements-worker.txt local/requirements.txt requirements-dev.txt >"$all"
+    "$python" -m pip install --quiet --disable-pip-version-check -c constraints.txt -r "$all"
+fi

@@ -1,0 +1,521 @@
+"""The worker as a whole: from a message in the queue to a transcript, and whatever else may become of it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.conf import settings as project
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.core.management import call_command
+from django.db.models.functions import Now
+
+from local.youtube import Video as Clip
+from tests import builders, sounds
+from tests.wer import word_error_rate
+from tests.youtube_scenarios import answers, refused
+from transcripts.models import Transcript
+from transcripts.worker import loop
+from videos import queue, services
+from videos.models import Video
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("sqs", "_signals")]
+
+CAPTIONED, VOICE = "SampleCapt1", "SampleVoice"
+
+
+def work() -> None:
+    """Sends what is to be sent, and handles it."""
+    services.sweep()
+    loop.Worker(poll_seconds=0).run(idle_exit=0)
+
+
+def visible(sqs, settings) -> int:
+    return depth(sqs, settings, "ApproximateNumberOfMessages")
+
+
+def in_flight(sqs, settings) -> int:
+    return depth(sqs, settings, "ApproximateNumberOfMessagesNotVisible")
+
+
+def delayed(sqs, settings) -> int:
+    return depth(sqs, settings, "ApproximateNumberOfMessagesDelayed")
+
+
+def depth(sqs, settings, name) -> int:
+    found = sqs.get_queue_attributes(QueueUrl=settings.SQS_QUEUE_URL, AttributeNames=["All"])
+    return int(found["Attributes"][name])
+
+
+def stored(video) -> list[str]:
+    """Every file of a video, relative to its prefix."""
+    root = Path(default_storage.path(video.files_prefix))
+    return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+
+
+# --- the main job
+
+
+def test_it_takes_captions_where_there_are_some(stand_in, sqs, settings):
+    video = builders.queued(youtube_id=CAPTIONED)
+
+    work()
+
+    video.refresh_from_db()
+    assert (video.status, video.source, video.language, video.progress) == ("completed", "captions", "en", 100)
+    assert (video.title, video.channel) == ("How a video becomes a transcript", "The sample of this repository")
+    assert video.duration_ms > 50_000
+    assert video.s3_path == ""
+    transcript = video.transcript
+    assert (transcript.engine, transcript.model, transcript.language) == ("youtube", "human", "en")
+    assert transcript.content.startswith("Welcome to this short talk about transcripts")
+    assert visible(sqs, settings) + in_flight(sqs, settings) == 0
+
+
+def test_it_listens_where_there_are_none(stand_in, small_model):
+    video = builders.queued(youtube_id=VOICE)
+
+    work()
+
+    video.refresh_from_db()
+    assert (video.status, video.source, video.language) == ("completed", "speech", "en")
+    assert video.transcript.engine == "faster-whisper"
+    sample = json.loads(Path(project.BASE_DIR, "local/sample/talk.json").read_text())
+    spoken = " ".join(text for _, _, text in sample["segments"])
+    assert word_error_rate(spoken, video.transcript.content) < 0.25
+    assert stored(video) == ["1/audio.webm", "1/transcript.json"]
+    assert default_storage.size(video.s3_path) == Path(project.BASE_DIR, "local/sample/talk.webm").stat().st_size
+
+
+def test_it_writes_the_transcript_as_a_file_too(stand_in):
+    video = builders.queued(youtube_id=CAPTIONED)
+
+    work()
+
+    transcript = Transcript.objects.get(video=video)
+    with default_storage.open(transcript.s3_path) as file:
+        document = json.load(file)
+    assert document["video_id"] == str(video.pk)
+    assert document["url"] == video.url
+    assert [tuple(segment.values()) for segment in document["segments"]] == transcript.segments
+
+
+def test_it_listens_although_there_are_captions_if_the_user_wants_that(stand_in, small_model):
+    video = builders.queued(youtube_id=CAPTIONED, mode="speech")
+
+    work()
+
+    video.refresh_from_db()
+    assert video.source == "speech"
+    assert "timedtext" not in [request.endpoint for request in stand_in.log]
+
+
+def test_it_downloads_nothing_if_the_user_wants_captions_only(stand_in):
+    video = builders.queued(youtube_id=VOICE, mode="captions")
+
+    work()
+
+    video.refresh_from_db()
+    assert (video.status, video.error_code) == ("failed", "no_captions")
+    assert "media" not in [request.endpoint for request in stand_in.log]
+
+
+def test_it_asks_youtube_once_for_one_job(stand_in):
+    builders.queued(youtube_id=CAPTIONED)
+
+    work()
+
+    assert [request.endpoint for request in stand_in.log].count("watch") == 1
+
+
+def test_it_leaves_no_temporary_file_and_no_thread_to_the_next_job(stand_in, small_model, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    videos = [builders.queued(youtube_id=youtube_id) for youtube_id in (VOICE, CAPTIONED, "nosuchvideo")]
+
+    work()
+
+    assert list(tmp_path.iterdir()) == []
+    assert [t.name for t in threading.enumerate() if any(str(video.pk) in t.name for video in videos)] == []
+
+
+def test_it_replaces_what_an_earlier_attempt_has_left(stand_in, small_model):
+    video = builders.processing(youtube_id=VOICE)
+    default_storage.save(f"{video.attempt_prefix}audio.webm", ContentFile(b"half a file"))
+    Video.objects.update(lease_expires_at=Now() - timedelta(seconds=1))
+
+    work()
+
+    video.refresh_from_db()
+    assert stored(video) == [f"{video.fence}/audio.webm", f"{video.fence}/transcript.json"]
+
+
+# --- failures
+
+
+def test_it_ends_a_job_at_once_when_the_cause_is_permanent(stand_in, sqs, settings):
+    stand_in.videos["privatevid0"] = refused("privatevid0", "Private video", status="LOGIN_REQUIRED")
+    video = builders.queued(youtube_id="privatevid0")
+
+    work()
+
+    video.refresh_from_db()
+    assert (video.status, video.attempt, video.error_code) == ("failed", 1, "video_private")
+    assert not video.error_retryable
+    assert visible(sqs, settings) + in_flight(sqs, settings) + delayed(sqs, settings) == 0
+
+
+def bot_check(youtube_id: str) -> Clip:
+    return refused(youtube_id, "Sign in to confirm you’re not a bot", status="LOGIN_REQUIRED")
+
+
+def test_it_tries_again_later_when_the_cause_is_passing(stand_in, sqs, settings):
+    stand_in.videos["blockedvid0"] = bot_check("blockedvid0")
+    video = builders.queued(youtube_id="blockedvid0")
+
+    work()
+
+    video.refresh_from_db()
+    assert (video.status, video.attempt, video.error_code) == ("queued", 1, "source_refused")
+    assert 22 < (video.retry_at - video.updated_at).total_seconds() < 38
+    assert video.enqueued_at is not None
+    assert delayed(sqs, settings) == 1
+
+
+def test_it_leaves_a_late_retry_to_the_sweep(stand_in, sqs, settings):
+    settings.RETRY_BASE_SECONDS = 3600
+    stand_in.videos["blockedvid0"] = bot_check("blockedvid0")
+    video = builders.queued(youtube_id="blockedvid0")
+
+    work()
+
+    video.refresh_from_db()
+    assert (video.retry_at - video.updated_at).total_seconds() > 2000
+    assert video.enqueued_at is None
+    assert delayed(sqs, settings) == 0
+
+
+def test_it_fails_when_the_attempts_are_used_up_and_keeps_the_last_cause(stand_in, settings):
+    settings.RETRY_BASE_SECONDS = 0
+    stand_in.videos["blockedvid0"] = bot_check("blockedvid0")
+    video = builders.queued(youtube_id="blockedvid0")
+    for _ in range(settings.MAX_ATTEMPTS):
+        Video.objects.filter(status="queued").update(enqueued_at=None)
+        work()
+
+    video.refresh_from_db()
+    assert (video.status, video.attempt, video.error_code) == ("failed", 3, "source_refused")
+    assert video.error_retryable
+
+
+def test_it_listens_at_last_where_youtube_withholds_its_captions(stand_in, small_model, settings):
+    settings.MAX_ATTEMPTS = 1
+    stand_in.videos[CAPTIONED].faults["timedtext"] = answers(200)  # with an empty body
+    video = builders.queued(youtube_id=CAPTIONED)
+
+    work()
+
+    video.refresh_from_db()
+    assert (video.status, video.source) == ("completed", "speech")
+
+
+def test_it_does_not_listen_where_youtube_may_still_hand_out_its_captions(stand_in):
+    stand_in.videos[CAPTIONED].faults["timedtext"] = answers(200)
+    video = builders.queued(youtube_id=CAPTIONED)
+
+    work()
+
+    video.refresh_from_db()
+    assert (video.status, video.error_code) == ("queued", "captions_withheld")
+
+
+def test_it_recovers_when_youtube_does(stand_in, settings):
+    settings.RETRY_BASE_SECONDS = 0
+    clip = stand_in.videos[CAPTIONED]
+    stand_in.videos[CAPTIONED] = bot_check(CAPTIONED)
+    video = builders.queued(youtube_id=CAPTIONED)
+    work()
+    stand_in.videos[CAPTIONED] = clip
+    Video.objects.filter(status="queued").update(enqueued_at=None)
+    work()
+
+    video.refresh_from_db()
+    assert (video.status, video.attempt, video.error_code) == ("completed", 2, "")
+
+
+def test_it_tries_again_when_storage_is_down(stand_in, settings, tmp_path):
+    blocked = tmp_path / "no-folder"
+    blocked.write_text("a file where a folder should be")
+    settings.STORAGES = settings.STORAGES | {
+        "default": {"BACKEND": "videos.files.SignedFileSystemStorage", "OPTIONS": {"location": blocked}}
+    }
+    video = builders.queued(youtube_id=CAPTIONED)
+
+    work()
+
+    video.refresh_from_db()
+    assert (video.status, video.error_code) == ("queued", "storage_unavailable")
+
+
+def test_it_says_so_when_nobody_speaks(stand_in, small_model, tmp_path):
+    media = sounds.write(tmp_path / "silence.webm", sounds.silence(3))
+    stand_in.videos["silentvideo"] = Clip("silentvideo", duration_ms=3000, media=media)
+    video = builders.queued(youtube_id="silentvideo")
+
+    work()
+
+    video.refresh_from_db()
+    assert (video.status, video.error_code) == ("failed", "no_speech")
+    assert stored(video) == []
+
+
+def test_it_survives_a_bug_and_tries_again(stand_in, settings, caplog):
+    settings.SPEECH_MODEL = "/there/is/no/model"
+    video = builders.queued(youtube_id=VOICE)
+
+    work()
+
+    video.refresh_from_db()
+    assert (video.status, video.error_code) == ("queued", "internal_error")
+    assert "SPEECH_MODEL" in caplog.text
+
+
+# --- messages that lead to no work
+
+
+@pytest.mark.parametrize("state", ["completed", "failed"])
+def test_it_deletes_a_message_for_a_video_that_has_ended(sqs, settings, state):
+    video = getattr(builders, state)()
+    queue.send(video)
+
+    loop.Worker(poll_seconds=0).run(idle_exit=0)
+
+    assert visible(sqs, settings) + in_flight(sqs, settings) == 0
+
+
+def test_it_deletes_a_message_for_a_video_that_is_gone(sqs, settings):
+    video = builders.queued()
+    queue.send(video)
+    services.delete_video(video)
+
+    loop.Worker(poll_seconds=0).run(idle_exit=0)
+
+    assert visible(sqs, settings) + in_flight(sqs, settings) == 0
+
+
+def test_it_leaves_a_message_that_is_not_ours_to_the_dead_letter_queue(sqs, settings):
+    sqs.send_message(QueueUrl=settings.SQS_QUEUE_URL, MessageBody="hello")
+
+    loop.Worker(poll_seconds=0).run(idle_exit=0)
+
+    assert in_flight(sqs, settings) == 1
+
+
+def test_it_leaves_a_message_while_another_worker_is_at_work(sqs, settings):
+    video = builders.processing()
+    queue.send(video)
+
+    loop.Worker(poll_seconds=0).run(idle_exit=0)
+
+    assert in_flight(sqs, settings) == 1
+    video.refresh_from_db()
+    assert video.attempt == 1
+
+
+def test_it_hides_a_message_that_comes_before_its_time(sqs, settings):
+    video = builders.processing()
+    video.release("source_refused", "Not now.", delay=600)
+    queue.send(video)
+
+    loop.Worker(poll_seconds=0).run(idle_exit=0)
+
+    assert in_flight(sqs, settings) == 1
+
+
+def test_it_gives_up_a_video_whose_last_worker_was_lost(sqs, settings):
+    settings.MAX_ATTEMPTS = 1
+    video = builders.processing()
+    Video.objects.update(lease_expires_at=Now() - timedelta(seconds=1))
+    queue.send(video)
+
+    loop.Worker(poll_seconds=0).run(idle_exit=0)
+
+    video.refresh_from_db()
+    assert (video.status, video.error_code) == ("failed", "worker_lost")
+
+
+# --- deletion and loss while it works
+
+
+def test_it_stops_and_leaves_nothing_when_its_video_is_deleted(stand_in, small_model, sqs, settings):
+    video = builders.queued(youtube_id=VOICE)
+
+    def delete(site) -> bool:
+        services.delete_video(Video.objects.get(pk=video.pk))
+        return False  # and answer as usual
+
+    stand_in.videos[VOICE].faults["media"] = delete
+
+    work()
+
+    assert not Video.objects.exists()
+    assert not Transcript.objects.exists()
+    assert stored(video) == []
+
+
+def test_it_writes_nothing_when_another_worker_has_taken_over(stand_in, small_model):
+    video = builders.queued(youtube_id=VOICE)
+
+    def overtake(site) -> bool:
+        Video.objects.update(lease_expires_at=Now() - timedelta(seconds=1))
+        Video.objects.claim(video.pk)
+        return False
+
+    stand_in.videos[VOICE].faults["media"] = overtake
+
+    work()
+
+    video.refresh_from_db()
+    assert (video.status, video.attempt) == ("processing", 2)
+    assert stored(video) == []
+
+
+def test_it_keeps_its_claim_while_the_work_takes_longer_than_the_lease(stand_in, settings):
+    settings.LEASE_SECONDS = 1
+
+    def slow(site) -> bool:
+        time.sleep(2.5)  # noqa: the one thing under test is that time passes
+        return False
+
+    stand_in.videos[CAPTIONED].faults["timedtext"] = slow
+    video = builders.queued(youtube_id=CAPTIONED)
+
+    work()
+
+    video.refresh_from_db()
+    assert (video.status, video.attempt) == ("completed", 1)
+
+
+# --- the command
+
+
+def test_the_command_handles_one_message_and_ends(stand_in, capsys):
+    builders.queued(youtube_id=CAPTIONED)
+    builders.queued(youtube_id="nosuchvideo")
+    services.sweep()
+
+    call_command("run_worker", "--once")
+
+    assert Video.objects.filter(status__in=["completed", "failed"]).count() == 1
+    assert capsys.readouterr().out == "1 messages handled\n"
+
+
+def test_the_command_ends_when_idle(capsys):
+    call_command("run_worker", "--idle-exit", "0")
+
+    assert capsys.readouterr().out == "0 messages handled\n"
+
+
+@pytest.fixture
+def worker_process(stand_in, settings, tmp_path):
+    """A worker as a process of its own, on the test's database and queue."""
+    database = settings.DATABASES["default"]
+    if database["ENGINE"].endswith("mysql"):
+        url = f"mysql://root@localhost/{database['NAME']}?unix_socket={database['OPTIONS']['unix_socket']}"
+    else:
+        url = f"sqlite:///{database['NAME']}"
+    environment = os.environ | stand_in.environment() | {
+        "DJANGO_SETTINGS_MODULE": "ytbackend.settings",
+        "DATABASE_URL": url,
+        "SQS_QUEUE_URL": settings.SQS_QUEUE_URL,
+        "LOG_LEVEL": "INFO",
+        "YOUTUBE_RETRIES": "0",
+    }  # fmt: skip
+    log = tmp_path / "worker.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "run_worker"],
+            cwd=project.BASE_DIR,
+            env=environment,
+            stdout=output,
+            stderr=output,
+        )
+    yield process, log
+    process.kill()
+    process.wait()
+
+
+def wait_for(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
+
+
+def polling(stand_in_port_log: Path) -> bool:
+    return "waiting for messages" in stand_in_port_log.read_text()
+
+
+def test_a_worker_that_is_idle_ends_at_once_in_the_middle_of_a_long_poll(worker_process):
+    process, log = worker_process
+    wait_for(lambda: polling(log))
+
+    process.send_signal(signal.SIGTERM)
+
+    assert process.wait(timeout=5) == 0
+    assert re.search("stopped after 0 messages", log.read_text())
+
+
+def test_a_worker_that_is_busy_finishes_its_job_first(worker_process, stand_in):
+    process, log = worker_process
+    asked, go_on = threading.Event(), threading.Event()
+
+    def wait(site) -> bool:
+        asked.set()
+        go_on.wait(30)
+        return False
+
+    stand_in.videos[CAPTIONED].faults["timedtext"] = wait
+    video = builders.queued(youtube_id=CAPTIONED)
+    services.sweep()
+    assert asked.wait(30)
+
+    process.send_signal(signal.SIGTERM)
+    wait_for(lambda: "finished first" in log.read_text())
+    go_on.set()
+
+    assert process.wait(timeout=30) == 0
+    video.refresh_from_db()
+    assert video.status == "completed"
+
+
+def test_a_worker_that_is_told_twice_ends_now(worker_process, stand_in):
+    process, log = worker_process
+    asked, go_on = threading.Event(), threading.Event()
+
+    def wait(site) -> bool:
+        asked.set()
+        go_on.wait(30)
+        return False
+
+    stand_in.videos[CAPTIONED].faults["timedtext"] = wait
+    video = builders.queued(youtube_id=CAPTIONED)
+    services.sweep()
+    assert asked.wait(30)
+
+    process.send_signal(signal.SIGTERM)
+    wait_for(lambda: "finished first" in log.read_text())
+    process.send_signal(signal.SIGTERM)
+
+    assert process.wait(timeout=10) == -signal.SIGTERM
+    go_on.set()
+    video.refresh_from_db()
+    assert video.status == "processing"  # until the lease ends and the sweep takes it back

@@ -1,0 +1,131 @@
+"""What crosses the boundary between rows, messages and files."""
+
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.core.management import call_command
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from tests import builders
+from tests.conftest import messages
+from videos import services
+from videos.models import Deletion, Video
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def ids(sqs, settings):
+    return [uuid.UUID(message["video_id"]) for message in messages(sqs, settings)]
+
+
+def test_the_sweep_sends_what_was_never_sent_and_only_once(sqs, settings):
+    video = builders.queued()
+
+    assert [services.sweep().sent for _ in range(2)] == [1, 0]
+    assert ids(sqs, settings) == [video.pk]
+
+
+def test_the_sweep_sends_nothing_for_what_is_in_work_or_ended(sqs, settings):
+    builders.processing(), builders.completed(), builders.failed()
+
+    assert services.sweep() == (0, 0, 0, 0)
+    assert ids(sqs, settings) == []
+
+
+def test_the_sweep_sends_a_retry_when_it_is_due(sqs, settings):
+    due, later = builders.processing(), builders.processing()
+    due.release("source_refused", "Not now.", delay=-1)
+    later.release("source_refused", "Not now.", delay=600)
+
+    services.sweep()
+
+    assert ids(sqs, settings) == [due.pk]
+
+
+def test_the_sweep_sends_again_what_was_sent_long_ago(sqs, settings):
+    video = builders.queued()
+    Video.objects.update(enqueued_at=Now() - timedelta(seconds=services.RESEND_AFTER_SECONDS + 1))
+
+    services.sweep()
+
+    assert ids(sqs, settings) == [video.pk]
+
+
+def test_the_sweep_takes_back_what_has_lost_its_worker(sqs, settings):
+    video = builders.processing()
+    Video.objects.update(lease_expires_at=Now() - timedelta(seconds=1))
+
+    assert services.sweep().taken_back == 1
+    assert ids(sqs, settings) == [video.pk]
+
+
+def test_the_sweep_stops_sending_when_the_queue_is_down(settings):
+    settings.SQS_QUEUE_URL = ""
+    for _ in range(3):
+        builders.queued()
+
+    assert services.sweep().sent == 0
+    assert Video.objects.filter(enqueued_at=None).count() == 3
+
+
+def test_the_sweep_finishes_a_deletion_that_storage_had_prevented(tmp_path, settings, sqs):
+    video = builders.completed()
+    blocked = tmp_path / "no-folder"
+    blocked.write_text("a file where a folder should be")
+    path = default_storage.save(f"{video.files_prefix}1/audio.webm", ContentFile(b"x"))
+    with use_storage(settings, blocked):
+        services.delete_video(video)
+    assert default_storage.exists(path)
+
+    assert services.sweep().deletions == 1
+    assert not default_storage.exists(path)
+
+
+def use_storage(settings, location):
+    import contextlib
+
+    @contextlib.contextmanager
+    def used():
+        before = settings.STORAGES
+        settings.STORAGES = before | {
+            "default": {"BACKEND": before["default"]["BACKEND"], "OPTIONS": {"location": location}}
+        }
+        yield
+        settings.STORAGES = before
+
+    return used()
+
+
+def test_the_sweep_removes_what_a_worker_wrote_after_the_deletion(sqs):
+    video = builders.processing()
+    services.delete_video(video)
+    path = default_storage.save(f"{video.attempt_prefix}late.json", ContentFile(b"x"))
+    Deletion.objects.update(requested_at=timezone.now() - Deletion.GRACE)
+    Deletion.objects.update(due_at=timezone.now())
+
+    services.sweep()
+
+    assert not default_storage.exists(path)
+    assert not Deletion.objects.exists()
+
+
+def test_a_video_that_is_gone_is_deleted_without_complaint():
+    video = builders.queued()
+    services.delete_video(video)
+    Deletion.objects.all().delete()
+
+    services.delete_video(video)
+
+    assert not Deletion.objects.exists()
+
+
+def test_the_command_tells_what_it_has_done(sqs, capsys):
+    builders.queued()
+
+    call_command("sweep")
+
+    assert capsys.readouterr().out == "sent 1, taken back 0, given up 0, deletions 0\n"

@@ -1,0 +1,97 @@
+"""What staff see."""
+
+import pytest
+from django.contrib.admin import site
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import User
+from tests import builders
+from transcripts.segments import Segment
+from videos.models import Deletion, Video
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def staff() -> Client:
+    browser = Client()
+    browser.force_login(User.objects.create_superuser("root", "correct horse battery", email="root@example.com"))
+    return browser
+
+
+@pytest.fixture
+def rows():
+    hostile = [Segment(61_000, 62_000, "<script>alert(1)</script>")]
+    video = builders.completed(title="<b>Bees</b>", youtube_id="dQw4w9WgXcQ", segments=hostile)
+    Deletion.objects.create(video_id=video.pk)
+    return {User: video.user, Video: video, type(video.transcript): video.transcript, Deletion: Deletion.objects.get()}
+
+
+def page(model, name, *args) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{name}", args=args)
+
+
+def test_it_logs_in_a_local_account_by_its_name(rows):
+    User.objects.create_superuser("root", "correct horse battery")
+
+    answer = Client().post("/admin/login/?next=/admin/", {"username": "root", "password": "correct horse battery"})
+
+    assert (answer.status_code, answer["Location"]) == (302, "/admin/")
+
+
+def test_it_shows_every_table(staff, rows):
+    for model, row in rows.items():
+        assert staff.get(page(model, "changelist")).status_code == 200
+        assert staff.get(page(model, "change", row.pk)).status_code == 200
+
+
+@pytest.mark.parametrize("words", ["dQw4w9WgXcQ", "bees", "a11ce", "{id}"])
+def test_it_finds_a_video_by_id_youtube_id_title_and_address(staff, rows, words):
+    found = staff.get(page(Video, "changelist"), {"q": words.format(id=rows[Video].pk)}).content.decode()
+
+    assert "1 video" in found
+
+
+def test_it_finds_no_video_for_words_that_no_video_has(staff, rows):
+    assert "0 videos" in staff.get(page(Video, "changelist"), {"q": "wasps"}).content.decode()
+
+
+def test_it_shows_a_transcript_with_its_times_and_runs_no_markup_of_strangers(staff, rows):
+    transcript = rows[Video].transcript
+
+    shown = staff.get(page(type(transcript), "change", transcript.pk)).content.decode()
+
+    assert "watch?v=dQw4w9WgXcQ&amp;t=61s" in shown
+    assert ">1:01</a> &lt;script&gt;" in shown
+    assert "<script>alert" not in shown
+
+
+def test_it_keeps_the_text_out_of_the_list_of_transcripts(staff, rows, django_assert_max_num_queries):
+    with django_assert_max_num_queries(8) as queries:
+        staff.get(page(type(rows[Video].transcript), "changelist"))
+
+    assert not [query for query in queries if '"segments"' in query["sql"] or "`segments`" in query["sql"]]
+
+
+def test_it_lets_nobody_write_what_the_machine_writes(staff, rows):
+    for model in (Video, type(rows[Video].transcript), Deletion):
+        assert staff.get(page(model, "add")).status_code == 403
+        assert staff.post(page(model, "delete", rows[model].pk), {"post": "yes"}).status_code == 403
+        assert staff.post(page(model, "change", rows[model].pk), {"status": "failed"}).status_code == 403
+
+
+def test_it_switches_a_user_off(staff, rows):
+    user = rows[User]
+
+    staff.post(page(User, "change", user.pk), {"is_active": ""})
+
+    user.refresh_from_db()
+    assert not user.is_active
+
+
+def test_it_lets_only_superusers_make_staff(rows, rf):
+    request = rf.get("/")
+    request.user = rows[User]
+
+    assert "is_superuser" in site.get_model_admin(User).get_readonly_fields(request)

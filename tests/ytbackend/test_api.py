@@ -1,0 +1,138 @@
+"""What all endpoints share: open addresses, errors, headers."""
+
+import pytest
+from django.db import OperationalError
+from django.test import Client
+from rest_framework.test import APIClient
+
+from accounts.models import User
+
+pytestmark = pytest.mark.django_db
+
+
+def test_it_says_what_it_is(stranger):
+    answer = stranger.get("/").json()
+
+    assert answer["docs"] == "http://testserver/docs"
+    assert answer["schema"] == "http://testserver/schema"
+    assert answer["name"]
+    assert answer["version"]
+
+
+def test_it_says_that_it_is_alive_without_the_database(stranger, django_assert_num_queries):
+    with django_assert_num_queries(0):
+        assert stranger.get("/health").json()["status"] == "ok"
+
+
+def test_it_shows_its_docs_without_any_other_host(stranger):
+    page = stranger.get("/docs").content.decode()
+
+    assert "swagger-ui" in page
+    assert "https://" not in page
+    assert "//cdn" not in page
+
+
+def test_it_serves_the_assets_of_docs_and_admin(stranger):
+    for address in (
+        "/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js",
+        "/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui.css",
+        "/static/admin/css/base.css",
+    ):
+        answer = stranger.get(address)
+        assert answer.status_code == 200
+        assert len(b"".join(answer)) > 1000
+
+
+@pytest.mark.parametrize(
+    "address", ["/videos", "/videos/x", "/videos/x/audio", "/transcripts", "/transcripts/x", "/me"]
+)
+def test_it_wants_a_token_everywhere_else(stranger, address):
+    assert stranger.get(address).status_code == 401
+
+
+@pytest.mark.parametrize("address", ["/nothing", "/videos/", "/analyze/", "/.env", "/videos/x/y/z"])
+def test_it_answers_a_problem_where_nothing_is(alice, address):
+    answer = alice.get(address)
+
+    assert answer.status_code == 404
+    assert answer["Content-Type"] == "application/problem+json"
+    assert answer.json().keys() == {"type", "title", "status", "code", "detail"}
+
+
+@pytest.mark.parametrize("method", ["put", "patch", "post"])
+def test_it_answers_a_problem_for_a_method_that_is_not_there(alice, method):
+    answer = getattr(alice, method)("/videos")
+
+    assert answer.status_code == 405
+    assert answer["Content-Type"] == "application/problem+json"
+    assert "GET" in answer["Allow"]
+
+
+def test_it_refuses_a_host_that_is_not_ours_with_a_problem(stranger):
+    answer = stranger.get("/", HTTP_HOST="evil.example")
+
+    assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json")
+
+
+def test_it_lets_only_the_frontend_call_from_a_browser(stranger):
+    ours, other = (
+        stranger.options("/analyze", HTTP_ORIGIN=origin, HTTP_ACCESS_CONTROL_REQUEST_METHOD="POST")
+        for origin in ("https://shri.software", "https://evil.example")
+    )
+
+    assert ours["Access-Control-Allow-Origin"] == "https://shri.software"
+    assert "authorization" in ours["Access-Control-Allow-Headers"]
+    assert not other.has_header("Access-Control-Allow-Origin")
+
+
+def test_it_lets_the_frontend_read_errors_too(stranger):
+    answer = stranger.get("/videos", HTTP_ORIGIN="https://shri.software")
+
+    assert (answer.status_code, answer["Access-Control-Allow-Origin"]) == (401, "https://shri.software")
+
+
+def test_it_answers_503_while_the_database_is_away(alice, monkeypatch):
+    def away(*_, **__):
+        raise OperationalError(2003, "Can't connect to MySQL server on 'db.internal'")
+
+    monkeypatch.setattr("django.db.backends.utils.CursorWrapper.execute", away)
+
+    answer = alice.get("/videos")
+
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert "db.internal" not in answer.content.decode()
+
+
+def test_it_hides_a_bug_from_the_caller(alice, monkeypatch, caplog):
+    def bug(*_, **__):
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr("django.db.models.query.QuerySet._fetch_all", bug)
+    alice.raise_request_exception = False
+
+    answer = alice.get("/videos")
+
+    assert answer.status_code == 500
+    assert answer.json()["code"] == "internal_error"
+    assert "secret" not in answer.content.decode()
+    assert "secret detail" in caplog.text
+
+
+def test_a_caller_does_not_get_into_the_admin(alice):
+    alice.get("/me")
+    browser = Client()
+    browser.force_login(User.objects.get())
+
+    assert browser.get("/admin/").status_code == 302
+
+
+def test_the_admin_is_found_without_its_slash():
+    assert APIClient().get("/admin")["Location"] == "/admin/"
+
+
+def test_the_admin_keeps_its_own_page_for_what_is_not_there():
+    user = User.objects.create_superuser("root", "correct horse battery")
+    browser = Client()
+    browser.force_login(user)
+
+    assert b"<h1>Not Found</h1>" in browser.get("/admin/nothing/").content

@@ -1,0 +1,28 @@
+"""``manage.py run_worker``."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from transcripts.worker.loop import POLL_SECONDS, Worker
+
+
+class Command(BaseCommand):
+    """Takes jobs from the queue and turns videos into transcripts."""
+
+    help = (
+        "Takes jobs from SQS and turns videos into transcripts until it gets SIGTERM: idle it ends at once, "
+        "busy it finishes the job, at a second signal it ends now. Run as many as there are cores."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--once", action="store_true", help="Handle one message at most, then end.")
+        parser.add_argument("--max-messages", type=int, metavar="N", help="End after N messages.")
+        parser.add_argument("--idle-exit", type=float, metavar="S", help="End when idle for S seconds.")
+
+    def handle(self, *, once: bool, max_messages: int | None, idle_exit: float | None, **options: Any) -> None:
+        if once:
+            max_messages, idle_exit = 1, 0.0
+        poll = POLL_SECONDS if idle_exit is None else max(1, min(POLL_SECONDS, int(idle_exit)))
+        handled = Worker(poll_seconds=poll).run(max_messages=max_messages, idle_exit=idle_exit)
+        self.stdout.write(f"{handled} messages handled")

@@ -1,0 +1,102 @@
+"""A claim on a video while a worker works on it: kept alive in the background, and known to be lost."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+
+from videos import queue
+from videos.models import Video
+
+log = logging.getLogger(__name__)
+
+# Where each stage begins and ends in the percentage of the whole job.
+_PERCENT = {
+    Video.Stage.METADATA: (0, 5),
+    Video.Stage.CAPTIONS: (5, 10),
+    Video.Stage.AUDIO: (10, 30),
+    Video.Stage.SPEECH: (30, 97),
+    Video.Stage.STORING: (97, 99),
+}
+
+
+class ClaimLost(Exception):
+    """The video was deleted or taken over: stop, write nothing, remove your own files."""
+
+
+class Claim:
+    """Extends the lease in the database, which decides, and beside it the message's visibility, which does not.
+
+    Two threads, because a queue that hangs must not cost the lease. Use it as a context manager around
+    the work; call ``step`` often, it is cheap.
+    """
+
+    def __init__(self, video: Video, message: queue.Message) -> None:
+        self.video = video
+        self._message = message
+        self._done = threading.Event()
+        self._lost = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._every, args=(beat,), name=f"{beat.__name__} {video.pk}", daemon=True)
+            for beat in (self._extend_lease, self._extend_visibility)
+        ]
+        self._written: tuple[Video.Stage, int, float] | None = None
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._done.set()
+        for thread in self._threads:
+            thread.join()
+
+    def step(self, stage: Video.Stage, fraction: float = 0.0) -> None:
+        """Tells how far the work is: ``fraction`` (0 to 1) of this stage. Raises ``ClaimLost``.
+
+        Writes at most once a second within a stage.
+        """
+        if self._lost.is_set():
+            raise ClaimLost
+        begin, end = _PERCENT[stage]
+        percent = int(begin + (end - begin) * min(max(fraction, 0.0), 1.0))
+        now = time.monotonic()
+        if self._written:
+            last_stage, last_percent, last_time = self._written
+            if stage == last_stage and (percent == last_percent or now - last_time < 1):
+                return
+        self.hold(self.video.advance(stage, percent))
+        self._written = (stage, percent, now)
+
+    def hold(self, written: bool) -> None:
+        """Takes the answer of one of the video's transitions. Raises ``ClaimLost`` if it did not happen."""
+        if not written:
+            self._lost.set()
+            raise ClaimLost
+
+    def _every(self, beat: Callable[[], None]) -> None:
+        try:
+            while not self._done.wait(settings.LEASE_SECONDS / 4) and not self._lost.is_set():
+                beat()
+        finally:
+            connection.close()  # this thread's own
+
+    def _extend_lease(self) -> None:
+        try:
+            if not self.video.extend():
+                self._lost.set()
+        except DatabaseError:
+            # Not lost yet: the lease has three more beats to live, and every write checks the fence.
+            log.warning("could not extend the lease of video %s", self.video.pk, exc_info=True)
+
+    def _extend_visibility(self) -> None:
+        try:
+            queue.extend(self._message, settings.LEASE_SECONDS)
+        except queue.QueueUnavailable as error:
+            log.warning("could not hide the message of video %s any longer: %s", self.video.pk, error)

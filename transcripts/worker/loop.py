@@ -1,0 +1,154 @@
+"""The worker: takes messages one by one, claims what they name, and settles how it ended."""
+
+import logging
+import random
+import signal
+import time
+import uuid
+from types import FrameType
+
+from django.conf import settings
+from django.db import DatabaseError, close_old_connections
+from django.utils import timezone
+
+from transcripts.worker import errors, pipeline
+from transcripts.worker.claim import Claim, ClaimLost
+from videos import files, queue, services
+from videos.models import Video
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 20  # SQS's longest
+MAX_BACKOFF_SECONDS = 6 * 3600
+
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Worker:
+    """One message at a time. A signal ends it: at once when idle, after the job when busy, at once when repeated."""
+
+    def __init__(self, *, poll_seconds: int = POLL_SECONDS) -> None:
+        self._poll_seconds = poll_seconds
+        self._busy = False
+        self._stopping = False
+
+    def run(self, *, max_messages: int | None = None, idle_exit: float | None = None) -> int:
+        """Works until it is told to stop, has handled ``max_messages``, or was idle for ``idle_exit`` seconds.
+
+        Returns how many messages it has handled.
+        """
+        for number in _SIGNALS:
+            signal.signal(number, self._on_signal)
+        log.info("waiting for messages")
+        handled = 0
+        idle_since = time.monotonic()
+        try:
+            while not self._stopping and handled != max_messages:
+                if self.handle_one():
+                    handled += 1
+                    idle_since = time.monotonic()
+                elif idle_exit is not None and time.monotonic() - idle_since >= idle_exit:
+                    break
+        except _Stop:
+            pass
+        log.info("stopped after %d messages", handled)
+        return handled
+
+    def handle_one(self) -> bool:
+        """Waits for one message and deals with it; False where none came."""
+        close_old_connections()
+        try:
+            message = queue.receive(wait_seconds=self._poll_seconds)
+        except queue.QueueUnavailable as error:
+            log.warning("no messages: %s", error)
+            time.sleep(1)
+            return False
+        if message is None:
+            return False
+        self._busy = True
+        try:
+            handle(message)
+        except DatabaseError:
+            log.exception("the database failed; the message comes back by itself")
+        except queue.QueueUnavailable as error:
+            log.warning("a message stays in the queue, which does no harm: %s", error)
+        finally:
+            self._busy = False
+        return True
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if not self._busy:
+            raise _Stop
+        self._stopping = True
+        for again in _SIGNALS:
+            signal.signal(again, signal.SIG_DFL)  # ends the process also where C code never gives way to Python
+        log.info("%s: the job in hand is finished first; once more ends it now", signal.Signals(number).name)
+
+
+class _Stop(BaseException):
+    """Leaves a long poll: nothing on the way may catch it."""
+
+
+def handle(message: queue.Message) -> None:
+    """Works on the video that a message names, if it still wants work.
+
+    Raises ``DatabaseError`` or ``QueueUnavailable``; the message then comes back by itself.
+    """
+    if message.video_id is None:
+        log.error("a message that is not ours is left to the dead-letter queue: %.200r", message.body)
+        return
+    video = Video.objects.claim(message.video_id)
+    if video is None:
+        _not_claimed(message, message.video_id)
+        return
+    log.info("video %s: attempt %d begins", video.pk, video.attempt)
+    try:
+        with Claim(video, message) as claim:
+            pipeline.process(claim)
+    except ClaimLost:
+        log.info("video %s was deleted or taken over", video.pk)
+        files.delete_below(video.attempt_prefix)
+        return  # the message comes back, and the row then says what to do with it
+    except errors.JobError as error:
+        _settle(video, error)
+    except DatabaseError:
+        raise
+    except Exception:
+        log.exception("video %s: a bug", video.pk)
+        _settle(video, errors.InternalError())
+    else:
+        log.info("video %s: completed", video.pk)
+    queue.delete(message)
+
+
+def _settle(video: Video, error: errors.JobError) -> None:
+    """The whole retry rule: a passing cause is tried again until the attempts are used up."""
+    cause = f" ({error.__cause__})" if error.__cause__ else ""
+    log.warning("video %s: %s: %s%s", video.pk, error.code, error, cause)
+    if error.permanent or video.attempt >= settings.MAX_ATTEMPTS:
+        video.fail(error.code, str(error), retryable=error.retryable)
+    else:
+        delay = _backoff(video.attempt)
+        released = video.release(error.code, str(error), delay=delay)
+        if released and delay < queue.MAX_DELAY_SECONDS:  # else the sweep sends it when it is due
+            video.refresh_from_db()
+            services.send(video, delay=delay + 1)
+    files.delete_below(video.attempt_prefix)  # nobody else has a key there
+
+
+def _backoff(attempt: int) -> float:
+    """Seconds to wait after the first, second … attempt: growing, and never in step with other jobs."""
+    seconds = min(settings.RETRY_BASE_SECONDS * 2 ** (attempt - 1), MAX_BACKOFF_SECONDS)
+    return float(seconds * random.uniform(0.75, 1.25))  # noqa: S311 - no secret hangs on it
+
+
+def _not_claimed(message: queue.Message, video_id: uuid.UUID) -> None:
+    """The row says what becomes of a message that leads to no work."""
+    Video.objects.give_up_abandoned()
+    video = Video.objects.filter(pk=video_id).first()
+    if video is None or video.status in (Video.Status.COMPLETED, Video.Status.FAILED):
+        queue.delete(message)
+    elif video.retry_at:
+        queue.extend(message, (video.retry_at - timezone.now()).total_seconds() + 1)
+    # else: another worker has it; the message comes back when its visibility ends

@@ -1,0 +1,279 @@
+"""YouTube, asked through yt-dlp: what a video is, its captions, its audio. The only module that imports yt_dlp.
+
+One :func:`extract` per job (a watch page and two or three player requests), reused for captions (one request)
+and audio (one request per 10 MiB). Everything goes through ``YOUTUBE_PROXY_URL`` where that is set, and
+else the way the environment says. Every failure comes out as a class of :mod:`transcripts.worker.errors`.
+"""
+
+import logging
+import os
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from yt_dlp import YoutubeDL
+from yt_dlp.downloader.http import HttpFD
+from yt_dlp.networking.exceptions import HTTPError
+from yt_dlp.utils import DownloadError, ExtractorError, YoutubeDLError
+
+from transcripts.segments import tidy
+from transcripts.worker import errors, metadata, streams
+from transcripts.worker.captions import Captions, Track, parse, ranked, tracks
+from transcripts.worker.foreign import language_tag
+from transcripts.worker.metadata import Metadata
+from transcripts.worker.refusals import refusal
+
+__all__ = ["Captions", "Extraction", "Metadata", "extract"]
+
+logger = logging.getLogger(__name__)
+
+# yt-dlp runs whatever it finds in yt_dlp_plugins unless told not to, when the first client is made
+# (https://github.com/yt-dlp/yt-dlp#plugins).
+os.environ.setdefault("YTDLP_NO_PLUGINS", "1")
+
+MAX_CAPTION_BYTES = 32 * 1024 * 1024  # ten hours of word-timed captions are about a third
+MAX_WAIT_SECONDS = 120  # for the advertisements that YouTube wants seen before it hands out audio
+_VIDEO_ID = re.compile(r"[A-Za-z0-9_-]{11}")
+_INSTEAD = re.compile(r'got player responses for video "([A-Za-z0-9_-]{11})" instead')
+_EXTENSION = re.compile(r"[a-z0-9]{1,5}")
+
+
+def extract(youtube_id: str) -> "Extraction":
+    """Ask what the video is and what there is to download. Takes about a second and downloads nothing.
+
+    Refuses what cannot become a transcript: live and upcoming, longer than ``MAX_VIDEO_MINUTES``, or with
+    neither sound nor captions. A video with captions alone is accepted; its :meth:`Extraction.audio` is
+    what fails then. Raises subclasses of JobError only.
+    """
+    if not _VIDEO_ID.fullmatch(youtube_id):
+        raise errors.VideoUnavailable
+    log = _Log()
+    try:
+        info = _ask(youtube_id, log)
+    except errors.SourceRefused:
+        # The last two bits of an id mean nothing, and YouTube may answer in its own spelling, which yt-dlp takes
+        # for another video (https://github.com/ytdl-org/youtube-dl/pull/25063).
+        instead = _INSTEAD.search("\n".join(log.warnings))
+        if not instead or instead[1][:10] != youtube_id[:10]:
+            raise
+        info = _ask(instead[1], log)
+    metadata.turn_away(info)
+    return Extraction(info, log.warnings)
+
+
+def _ask(youtube_id: str, log: "_Log") -> Mapping[str, Any]:
+    with _client(log) as client:
+        # process=False selects no format: a live stream still says that it is live, instead of
+        # "No video formats found!".
+        info = client.extract_info(f"https://www.youtube.com/watch?v={youtube_id}", download=False, process=False)
+    return dict(info)
+
+
+class Extraction:
+    """What YouTube answered about one video, good for as long as its signed addresses are: about six hours."""
+
+    def __init__(self, info: Mapping[str, Any], warnings: list[str]) -> None:
+        self._info = info
+        self._warnings = warnings
+        self._formats: list[streams.Format] = info.get("formats") or []
+        self._tracks = tracks(info.get("subtitles"), info.get("automatic_captions"))
+        if not self._tracks and not streams.original(self._formats):
+            raise streams.why_silent(self._formats, warnings)
+        heard = {track.language for track in self._tracks if track.automatic}
+        spoken = streams.language(self._formats) or (heard.pop() if len(heard) == 1 else None)
+        self.metadata = metadata.describe(info, spoken)
+
+    def captions(self, wanted: str | None) -> Captions | None:
+        """The best captions: a human's in the wanted language (BCP 47), else in the spoken one, else what was heard.
+
+        Never a machine translation: None where there are none of these. A track without words counts as
+        none. Raises CaptionsWithheld where YouTube lists captions but
+        does not hand them out, which says nothing about whether there are any.
+        """
+        wanted, spoken = language_tag(wanted), self.metadata.language
+        withheld = any("PO token was not provided" in warning for warning in self._warnings)
+        if withheld and not (wanted or spoken):
+            raise errors.CaptionsWithheld  # the tracks that are left may all be translations
+        for track in ranked(self._tracks, spoken=spoken, wanted=wanted):
+            if segments := tidy(parse(self._caption_file(track)), self.metadata.duration_ms):
+                return Captions(track.language, track.automatic, segments)
+        if withheld:
+            raise errors.CaptionsWithheld
+        return None
+
+    def audio(self, folder: Path, on_progress: Callable[[float], None]) -> Path:
+        """Download the best audio as YouTube has it (nearly always Opus in WebM) into ``folder``.
+
+        One whole file: of the size that was announced, at most ``MAX_AUDIO_MEGABYTES`` (of a million bytes); or
+        an error and no file. ``on_progress`` gets the fraction that is there, from 0 to 1, a few times
+        a second at most; what it raises stops the download and comes out as it is.
+        """
+        try:
+            return self._download_audio(folder, on_progress)
+        except _Stopped as stopped:
+            reason = stopped.reason
+        raise reason
+
+    def _caption_file(self, track: Track) -> bytes:
+        with tempfile.TemporaryDirectory() as folder, _client(_Log()) as client:
+            path = Path(folder, "captions.json3")
+
+            def watch(status: Mapping[str, Any]) -> None:
+                if (status.get("downloaded_bytes") or 0) > MAX_CAPTION_BYTES:
+                    raise errors.SourceUnreadable
+
+            try:
+                _save(client, track.source, path, watch)
+            except DownloadError as error:
+                # 200 with an empty body is how YouTube withholds captions from what has no proof of origin
+                # (https://github.com/yt-dlp/yt-dlp/wiki/PO-Token-Guide).
+                if "Did not get any data blocks" in str(error):
+                    raise errors.CaptionsWithheld from error
+                raise
+            return path.read_bytes()
+
+    def _download_audio(self, folder: Path, on_progress: Callable[[float], None]) -> Path:
+        formats = streams.original(self._formats)
+        if not formats:
+            raise streams.why_silent(self._formats, self._warnings)
+        limit = settings.MAX_AUDIO_MEGABYTES * 1_000_000
+        size = 0
+
+        def report(fraction: float) -> None:
+            try:
+                on_progress(fraction)
+            except Exception as error:
+                raise _Stopped(error) from error
+
+        def watch(status: Mapping[str, Any]) -> None:
+            received = status.get("downloaded_bytes") or 0
+            if received > limit:  # what was announced may be missing, or a lie
+                raise errors.AudioTooLarge
+            report(1.0 if status["status"] == "finished" else min(1.0, received / size) if size > 0 else 0.0)
+
+        # No muxing, so no ffmpeg: one stream as it is. A few old videos have sound only together with pictures.
+        wanted = "bestaudio[protocol^=http]/worst*[acodec!=none][protocol^=http]"
+        with _client(_Log(), format=wanted) as client:
+            info = dict(self._info) | {"formats": [*map(dict, formats)], "subtitles": {}, "automatic_captions": {}}
+            chosen = client.process_ie_result(info, download=False)
+            size = chosen.get("filesize") or 0
+            if size > limit:
+                raise errors.AudioTooLarge
+            _wait_until(min(chosen.get("available_at") or 0, time.time() + MAX_WAIT_SECONDS), report)
+            extension = chosen.get("ext") or ""
+            path = folder / f"audio.{extension if _EXTENSION.fullmatch(extension) else 'bin'}"
+            _save(client, chosen | {"available_at": None}, path, watch)
+        received = path.stat().st_size if path.exists() else 0
+        if not received or received != (size or received):
+            path.unlink(missing_ok=True)
+            raise errors.AudioIncomplete
+        return path
+
+
+class _Stopped(BaseException):
+    """Carries what ``on_progress`` raised past yt-dlp; no Exception, so that nobody takes it for a fault."""
+
+    def __init__(self, reason: Exception) -> None:
+        self.reason = reason
+
+
+class _Log:
+    """Takes what yt-dlp would print. Its warnings are kept: why there are no formats stands only there."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def debug(self, message: str) -> None:
+        logger.debug("%s", message)
+
+    def warning(self, message: str) -> None:
+        self.warnings.append(str(message))
+        logger.info("%s", message)
+
+    error = debug  # it is raised as well
+
+
+def _save(client: YoutubeDL, source: Mapping[str, Any], path: Path, watch: Callable[[Mapping[str, Any]], None]) -> None:
+    """Write ``source`` (a format or a caption track of yt-dlp's) to ``path``, resumed where it was cut, or nothing.
+
+    ``watch`` is a progress hook of yt-dlp's, and may raise.
+    """
+    downloader = HttpFD(client, client.params)
+    downloader.add_progress_hook(watch)
+    try:
+        downloader.download(str(path), dict(source))
+    except BaseException:
+        for leftover in path.parent.glob(f"{path.name}*"):  # yt-dlp leaves its .part behind
+            leftover.unlink()
+        raise
+
+
+def _wait_until(moment: float, report: Callable[[float], None]) -> None:
+    """Wait here instead of in yt-dlp, which would sleep in one piece that nothing can stop."""
+    while (remaining := moment - time.time()) > 0:
+        report(0.0)
+        time.sleep(min(1.0, remaining))
+
+
+class _YouTube(YoutubeDL):  # type: ignore[misc]
+    """A yt-dlp that ends every answer it got; its own leaves those that it does not read to the garbage collector."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self._answers = ExitStack()
+        super().__init__(options)
+
+    def urlopen(self, req: Any) -> Any:
+        """Send a request (yt-dlp's name for it)."""
+        try:
+            answer = super().urlopen(req)
+        except HTTPError as error:
+            self._answers.callback(error.close)
+            raise
+        self._answers.callback(answer.close)
+        return answer
+
+    def close(self) -> None:
+        """End what is still open."""
+        self._answers.close()
+        super().close()
+
+
+@contextmanager
+def _client(log: _Log, **options: Any) -> Iterator[YoutubeDL]:
+    """A yt-dlp of ours, closed at the end; its failures come out as JobError."""
+    retries = settings.YOUTUBE_RETRIES
+    options |= {
+        "logger": log,
+        "quiet": True,
+        "noprogress": True,
+        "color": "no_color",
+        "allowed_extractors": ["^youtube$"],  # no generic extractor: nothing but YouTube is ever asked
+        "noplaylist": True,
+        "cachedir": False,
+        "proxy": settings.YOUTUBE_PROXY_URL or None,
+        "socket_timeout": 20,
+        "retries": retries,
+        "extractor_retries": retries,
+        "retry_sleep_functions": dict.fromkeys(("http", "extractor"), lambda n: min(8.0, 0.5 * 2**n)),
+        "extractor_args": {"youtube": {"skip": ["translated_subs", "hls", "dash"]}},
+        "writesubtitles": True,  # nothing is written, but yt-dlp then says so if it left out captions
+        "continuedl": False,  # what lies there is not ours
+    }
+    if os.environ.get("SSL_CERT_FILE"):
+        options["compat_opts"] = {"no-certifi"}  # OpenSSL's own choice, so that a company's authority counts
+    try:
+        with _YouTube(options) as client:
+            yield client
+    except errors.JobError:
+        raise
+    except Exception as error:
+        inner = (error.exc_info or (None, None))[1] if isinstance(error, DownloadError) else error
+        said = isinstance(inner, ExtractorError) and inner.expected
+        if not isinstance(error, YoutubeDLError):
+            logger.exception("yt-dlp failed in a way of its own")
+        raise refusal(str(error), said=said, warnings=log.warnings) from error

@@ -1,0 +1,67 @@
+"""Videos and pending deletions in the admin: to be read and searched; the machine writes them."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest
+from django.utils.html import format_html
+
+from videos.models import Deletion, Video
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Rows that only the machine writes."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Nobody."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Nobody."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Nobody: a bare row deletion would leave files behind."""
+        return False
+
+
+@admin.register(Video)
+class VideoAdmin(ReadOnlyAdmin):
+    """What was submitted and where it stands."""
+
+    list_display = ("name", "user", "status", "progress", "attempt", "error_code", "created_at")
+    list_filter = ("status", "source", "mode", "error_code", "language")
+    search_fields = ("=id", "=youtube_id", "title", "channel", "=user__id", "user__email")
+    search_help_text = "Id, YouTube id, words of title or channel, user's id or e-mail."
+    list_select_related = ("user",)
+    date_hierarchy = "created_at"
+    ordering = ("-created_at",)
+    list_per_page = 50
+
+    @admin.display(description="video")
+    def name(self, video: Video) -> str:
+        """The title, or the link until there is one."""
+        return str(video)[:80]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+        """The columns, and the link to YouTube as one."""
+        return ["watch"]
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
+        """Every column in the model's order."""
+        return ["watch", *(field.name for field in Video._meta.fields if field.name != "url")]
+
+    @admin.display(description="on YouTube")
+    def watch(self, video: Video) -> str:
+        """A link that opens beside the admin."""
+        return format_html('<a href="{0}" target="_blank" rel="noopener noreferrer">{0}</a>', video.url)
+
+
+@admin.register(Deletion)
+class DeletionAdmin(ReadOnlyAdmin):
+    """Files that are still to go."""
+
+    list_display = ("video_id", "requested_at", "due_at")
+    search_fields = ("=video_id",)
+    ordering = ("due_at",)

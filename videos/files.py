@@ -1,0 +1,62 @@
+"""What Django's storage API has no call for: deleting below a prefix, and signed addresses without a bucket."""
+
+import logging
+from collections.abc import Collection, Iterator
+
+from django.conf import settings
+from django.core import signing
+from django.core.files.storage import FileSystemStorage, default_storage
+from django.urls import reverse
+
+log = logging.getLogger(__name__)
+
+
+def errors() -> tuple[type[Exception], ...]:
+    """What the configured storage raises when it cannot be reached or refuses."""
+    if not settings.S3_BUCKET:
+        return (OSError,)
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    return (OSError, BotoCoreError, ClientError)
+
+
+def delete_below(prefix: str, *, keep: Collection[str] = ()) -> bool:
+    """Deletes every file below ``prefix`` (it ends with a slash) but those in ``keep``. Safe to repeat.
+
+    False where the storage failed on the way: something may be left, and the caller decides who looks again.
+    """
+    try:
+        for path in list(_below(prefix)):
+            if not any(kept == path or kept.startswith(path) for kept in keep):
+                default_storage.delete(path)
+    except errors() as error:
+        log.warning("files below %s could not be deleted: %s", prefix, error)
+        return False
+    return True
+
+
+def _below(prefix: str) -> Iterator[str]:
+    """Files below a prefix; on a file system also the folders, each after what lies in it."""
+    try:
+        folders, names = default_storage.listdir(prefix)
+    except FileNotFoundError:
+        return
+    yield from (prefix + name for name in names if name)
+    for folder in folders:
+        yield from _below(f"{prefix}{folder}/")
+    if not settings.S3_BUCKET:  # only a file system has folders that stay behind; theirs end with a slash
+        yield prefix
+
+
+class SignedFileSystemStorage(FileSystemStorage):
+    """The file system where there is no bucket; its addresses are signed and expire, as S3's do."""
+
+    def url(self, name: str | None) -> str:
+        """An address that anybody may use for ``FILES_SIGNING_SECONDS``."""
+        return reverse("file", args=[signing.dumps(name, salt="videos.files")])
+
+
+def signed_name(token: str) -> str:
+    """The file that ``SignedFileSystemStorage.url`` meant. Raises ``signing.BadSignature``, also when too old."""
+    name: str = signing.loads(token, salt="videos.files", max_age=settings.FILES_SIGNING_SECONDS)
+    return name

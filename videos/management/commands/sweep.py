@@ -1,0 +1,36 @@
+"""``manage.py sweep``."""
+
+import time
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import close_old_connections
+
+from videos import services
+
+
+class Command(BaseCommand):
+    """Puts right what an outage or a crash has left behind."""
+
+    help = (
+        "Sends what was never sent, takes back videos whose worker is gone, sends due retries and finishes "
+        "deletions. Run it every minute; it is safe to repeat and to run twice at once."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--every", type=float, metavar="SECONDS", help="Go on until ended, once every so many seconds."
+        )
+
+    def handle(self, *, every: float | None, **options: Any) -> None:
+        while True:
+            swept = services.sweep()
+            if any(swept) or every is None:
+                self.stdout.write(
+                    f"sent {swept.sent}, taken back {swept.taken_back}, given up {swept.given_up}, "
+                    f"deletions {swept.deletions}"
+                )
+            if every is None:
+                return
+            close_old_connections()
+            time.sleep(every)

@@ -1,0 +1,102 @@
+"""The SQS queue between the API and the worker. The only user of boto3 outside the storage backend.
+
+A standard queue delivers at least once and in any order
+(https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/standard-queues.html),
+so a message is only a hint: the worker believes its ``video_id`` and reads the rest from the row.
+"""
+
+import functools
+import json
+import logging
+import uuid
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from django.conf import settings
+
+if TYPE_CHECKING:
+    from videos.models import Video
+
+log = logging.getLogger(__name__)
+
+MAX_DELAY_SECONDS = 900  # of a message in SQS
+MAX_VISIBILITY_SECONDS = 43_200  # 12 hours from the receipt
+
+
+class QueueUnavailable(Exception):
+    """SQS could not be reached, or refused."""
+
+
+class Message(NamedTuple):
+    """A message in the worker's hands until its visibility timeout ends."""
+
+    receipt: str
+    body: str
+
+    @property
+    def video_id(self) -> uuid.UUID | None:
+        """The id that the body names, or None where the body is not ours."""
+        try:
+            return uuid.UUID(json.loads(self.body)["video_id"])
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            return None
+
+
+def body(video: "Video") -> str:
+    """The message as others rely on it: three strings, nothing else."""
+    return json.dumps({"video_id": str(video.pk), "url": video.url, "user_id": video.user_id})
+
+
+def send(video: "Video", *, delay: float = 0) -> None:
+    """Sends the job; ``delay`` in seconds, at most ``MAX_DELAY_SECONDS``."""
+    _call("send_message", MessageBody=body(video), DelaySeconds=int(delay))
+
+
+def receive(*, wait_seconds: int) -> Message | None:
+    """One message, or None after a long poll of ``wait_seconds`` (at most 20)."""
+    answer = _call(
+        "receive_message",
+        timeout=wait_seconds + 5,
+        MaxNumberOfMessages=1,
+        WaitTimeSeconds=wait_seconds,
+        VisibilityTimeout=settings.LEASE_SECONDS,
+    )
+    for message in answer.get("Messages", ()):
+        return Message(message["ReceiptHandle"], message["Body"])
+    return None
+
+
+def extend(message: Message, seconds: float) -> None:
+    """Hides the message from other workers for so long from now on; 0 gives it back at once."""
+    visible_in = max(0, min(int(seconds), MAX_VISIBILITY_SECONDS))
+    _call("change_message_visibility", ReceiptHandle=message.receipt, VisibilityTimeout=visible_in)
+
+
+def delete(message: Message) -> None:
+    """The job needs this message no more."""
+    _call("delete_message", ReceiptHandle=message.receipt)
+
+
+def _call(operation: str, *, timeout: int = 2, **parameters: Any) -> dict[str, Any]:
+    """One request, one try: rows and sweeps are the retry, and a caller of the API must not wait.
+
+    Raises ``QueueUnavailable``.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    if not settings.SQS_QUEUE_URL:
+        raise QueueUnavailable("SQS_QUEUE_URL is not set.")
+    try:
+        answer: dict[str, Any] = getattr(_client(timeout), operation)(QueueUrl=settings.SQS_QUEUE_URL, **parameters)
+    except (BotoCoreError, ClientError, ValueError) as error:
+        raise QueueUnavailable(f"SQS {operation} failed: {error}") from error
+    return answer
+
+
+@functools.cache
+def _client(timeout: int) -> Any:
+    """One client per read time-out; threads may share it."""
+    import boto3
+    from botocore.config import Config
+
+    config = Config(connect_timeout=1, read_timeout=timeout, retries={"total_max_attempts": 1})
+    return boto3.client("sqs", region_name=settings.AWS_REGION, config=config)

@@ -1,0 +1,205 @@
+"""Videos as JSON, and what may be asked of them."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.fields import empty
+
+from videos.models import Video
+from videos.youtube_url import InvalidYouTubeURL, video_id
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """Input: a name that is not known is refused with the names that are, so that no typo is ignored."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Raises ``ValidationError``, keyed by the field's name."""
+        if isinstance(data, Mapping):
+            unknown = {self.place(name): [self._unknown()] for name in data if name not in self.fields}
+            if unknown:
+                raise serializers.ValidationError(unknown)
+        return super().to_internal_value(data)
+
+    def place(self, name: str) -> str:
+        """How an error names the field."""
+        return str(name)[:50]
+
+    def _unknown(self) -> str:
+        return f"This name is not known. Known are: {', '.join(self.fields)}."
+
+
+class QuerySerializer(StrictSerializer):
+    """A query string; its errors name parameters."""
+
+    def place(self, name: str) -> str:
+        """With a question mark, which makes it a parameter in the problem."""
+        return f"?{super().place(name)}"
+
+    def run_validation(self, data: Any = empty) -> Any:
+        """Raises ``ValidationError``, keyed by the parameter's name."""
+        try:
+            return super().run_validation(data)
+        except serializers.ValidationError as error:
+            if not isinstance(error.detail, Mapping):
+                raise
+            named = {"?" + name.removeprefix("?"): complaint for name, complaint in error.detail.items()}
+            raise serializers.ValidationError(named) from error
+
+
+class TextField(serializers.CharField):
+    """Text and nothing that merely can be read as text: a number or a boolean is a mistake."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Raises ``ValidationError``."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class YouTubeURLField(TextField):
+    """A link to one video; its value is the 11-character id."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Raises ``ValidationError`` with the sentence that says what is wrong with the link."""
+        try:
+            return video_id(super().to_internal_value(data))
+        except InvalidYouTubeURL as error:
+            raise serializers.ValidationError(str(error)) from error
+
+
+# The tags that occur: language, script, region, variant (https://www.rfc-editor.org/rfc/rfc5646#section-2.1).
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?(-[A-Za-z0-9]{5,8})*")
+
+
+class LanguageField(TextField):
+    """A BCP 47 tag in its usual case, such as ``en``, ``pt-BR`` or ``zh-Hans``."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Raises ``ValidationError``."""
+        tag = super().to_internal_value(data)
+        if len(tag) > 35 or not _LANGUAGE.fullmatch(tag):
+            raise serializers.ValidationError('This is no BCP 47 language tag. Write "en" or "pt-BR", for example.')
+        first, *rest = tag.lower().split("-")
+        cased = [part.upper() if len(part) == 2 else part.title() if len(part) == 4 else part for part in rest]
+        return "-".join([first, *cased])
+
+
+class AnalyzeSerializer(StrictSerializer):
+    """The body of ``POST /analyze``."""
+
+    url = YouTubeURLField(help_text="A link to one YouTube video, in any shape that people paste.", max_length=2100)
+    language = LanguageField(
+        required=False,
+        default="",
+        help_text="The language you want (BCP 47). Where nobody has written captions in it, you get the spoken one.",
+    )
+    mode = serializers.ChoiceField(
+        choices=Video.Mode.choices,
+        required=False,
+        default=Video.Mode.AUTO,
+        help_text="`auto` takes captions and, where there are none, listens; the others insist on one of the two.",
+    )
+
+
+class PageQuery(QuerySerializer):
+    """The parameters of every list."""
+
+    cursor = serializers.CharField(
+        required=False, max_length=500, help_text="From `next` or `previous` of another page."
+    )
+    page_size = serializers.IntegerField(required=False, min_value=1, max_value=100, help_text="20 if left out.")
+
+
+class VideoListQuery(PageQuery):
+    """The parameters of ``GET /videos``."""
+
+    status = serializers.ChoiceField(choices=Video.Status.values, required=False)
+    search = serializers.CharField(required=False, max_length=100, help_text="Words of the title or channel.")
+    ordering = serializers.ChoiceField(
+        choices=["-created_at", "created_at", "title", "-title"], required=False, default="-created_at"
+    )
+
+
+class _NullWhenEmpty:
+    """A column that is empty until it is known: null in the answer."""
+
+    def get_attribute(self, instance: Any) -> Any:
+        """The column's value, or None."""
+        return super().get_attribute(instance) or None  # type: ignore[misc]
+
+
+class KnownText(_NullWhenEmpty, serializers.CharField):
+    """Text, or null while it is not known."""
+
+
+class KnownChoice(_NullWhenEmpty, serializers.ChoiceField):
+    """One of a few words, or null."""
+
+
+class ErrorSerializer(serializers.Serializer[Any]):
+    """Why there is no transcript, or not yet."""
+
+    code = serializers.CharField(help_text="For programs.")
+    detail = serializers.CharField(help_text="A sentence for people.")
+    retryable = serializers.BooleanField(help_text="Whether trying again later may help.")
+
+
+class VideoSerializer(serializers.ModelSerializer[Video]):
+    """A video as the API shows it. Storage keys, leases and fences stay inside."""
+
+    title = KnownText(allow_null=True, read_only=True)
+    channel = KnownText(allow_null=True, read_only=True)
+    thumbnail_url = serializers.URLField(read_only=True)
+    language = serializers.SerializerMethodField(
+        help_text="The transcript's; until there is one, the one asked for. BCP 47."
+    )
+    source = KnownChoice(choices=Video.Source.values, allow_null=True, read_only=True)  # type: ignore[assignment]
+    stage = KnownChoice(choices=Video.Stage.values, allow_null=True, read_only=True)
+    error = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Video
+        fields = [
+            "id",
+            "url",
+            "youtube_id",
+            "title",
+            "channel",
+            "duration_ms",
+            "thumbnail_url",
+            "language",
+            "mode",
+            "source",
+            "status",
+            "stage",
+            "progress",
+            "attempt",
+            "retry_at",
+            "error",
+            "created_at",
+            "updated_at",
+            "completed_at",
+        ]
+        read_only_fields = fields
+
+    def get_language(self, video: Video) -> str | None:
+        """What is known of the language."""
+        return video.language or video.wanted_language or None
+
+    @extend_schema_field(ErrorSerializer(allow_null=True))
+    def get_error(self, video: Video) -> dict[str, Any] | None:
+        """The last failure, until the next attempt begins."""
+        if not video.error_code:
+            return None
+        return {"code": video.error_code, "detail": video.error_detail, "retryable": video.error_retryable}
+
+
+class VideoPageSerializer(serializers.Serializer[Any]):
+    """A page of videos."""
+
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+    results = VideoSerializer(many=True)

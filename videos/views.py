@@ -1,0 +1,203 @@
+"""Submit, list, read, retry and delete videos."""
+
+from typing import Any
+
+from django.core import signing
+from django.core.exceptions import ValidationError
+from django.core.files.storage import default_storage
+from django.db.models import Q
+from django.http import FileResponse, HttpResponseRedirect
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import status
+from rest_framework.exceptions import APIException, NotFound
+from rest_framework.generics import GenericAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+from rest_framework.views import APIView
+
+from accounts.authentication import caller
+from videos import files, services
+from videos.models import Video
+from videos.serializers import AnalyzeSerializer, VideoListQuery, VideoPageSerializer, VideoSerializer
+
+POLL_SECONDS = 2  # how soon it is worth asking again while a video is in work
+
+ID = OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH)
+
+
+class Conflict(APIException):
+    """409: the video's state does not allow it."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "conflict"
+
+    def __init__(self, state: str, detail: str) -> None:
+        super().__init__(detail)
+        self.state = state
+
+
+class StorageUnavailable(APIException):
+    """503: the files cannot be reached."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_code = "storage_unavailable"
+    default_detail = "The files cannot be reached at the moment. Try again soon."
+    wait = 5
+
+
+def own_video(request: Request, video_id: str) -> Video:
+    """The caller's video of this id. Raises ``NotFound``, also for another user's and for what is no id."""
+    try:
+        return Video.objects.for_user(caller(request)).get(pk=video_id)
+    except (Video.DoesNotExist, ValidationError) as error:
+        raise NotFound("You have no video with this id. GET /videos lists yours; ids are UUIDs.") from error
+
+
+class AnalyzeView(APIView):
+    """``POST /analyze``."""
+
+    @extend_schema(
+        request=AnalyzeSerializer,
+        responses={
+            202: OpenApiResponse(VideoSerializer, "Accepted; `Location` is where to look, `Retry-After` when."),
+            200: OpenApiResponse(VideoSerializer, "You have this video already, and it has not failed."),
+        },
+        operation_id="analyze",
+        summary="Submit a link",
+        tags=["videos"],
+    )
+    def post(self, request: Request) -> Response:
+        """Turns a YouTube link into a transcript.
+
+        A link that you have submitted before, in whatever shape, answers the video that you have. One that
+        has failed starts again.
+        """
+        wanted = AnalyzeSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        video, started = services.submit_video(
+            user=caller(request),
+            youtube_id=wanted.validated_data["url"],
+            mode=wanted.validated_data["mode"],
+            language=wanted.validated_data["language"],
+        )
+        return accepted(request, video) if started else Response(VideoSerializer(video).data, headers=_location(video))
+
+
+def accepted(request: Request, video: Video) -> Response:
+    """202 with where to look and when."""
+    headers = _location(video) | {"Retry-After": str(POLL_SECONDS)}
+    return Response(VideoSerializer(video).data, status=status.HTTP_202_ACCEPTED, headers=headers)
+
+
+def _location(video: Video) -> dict[str, str]:
+    return {"Location": reverse("video", [video.pk])}
+
+
+class VideoListView(GenericAPIView[Video]):
+    """``GET /videos``."""
+
+    @extend_schema(
+        parameters=[VideoListQuery],
+        responses=VideoPageSerializer,
+        operation_id="listVideos",
+        summary="List your videos",
+        tags=["videos"],
+    )
+    def get(self, request: Request) -> Response:
+        """Your videos, newest first. Follow `next` for more."""
+        query = VideoListQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        wanted: dict[str, Any] = query.validated_data
+        videos = Video.objects.for_user(caller(request))
+        if state := wanted.get("status"):
+            videos = videos.filter(status=state)
+        for word in wanted.get("search", "").split():
+            videos = videos.filter(Q(title__icontains=word) | Q(channel__icontains=word))
+        order = wanted["ordering"]
+        page = self.paginate_queryset(videos.order_by(order, "-id" if order.startswith("-") else "id"))
+        return self.get_paginated_response(VideoSerializer(page, many=True).data)
+
+
+class VideoDetailView(APIView):
+    """``GET`` and ``DELETE /videos/{id}``."""
+
+    @extend_schema(
+        responses=VideoSerializer, operation_id="readVideo", parameters=[ID], summary="Read one video", tags=["videos"]
+    )
+    def get(self, request: Request, id: str) -> Response:  # noqa: A002
+        """Where a video stands. While it is in work, `Retry-After` says when to ask again."""
+        video = own_video(request, id)
+        working = video.status in (Video.Status.QUEUED, Video.Status.PROCESSING)
+        headers = {"Retry-After": str(POLL_SECONDS)} if working else {}
+        return Response(VideoSerializer(video).data, headers=headers)
+
+    @extend_schema(
+        responses={204: OpenApiResponse(None, "Gone.")},
+        operation_id="deleteVideo",
+        parameters=[ID],
+        summary="Delete a video",
+        tags=["videos"],
+    )
+    def delete(self, request: Request, id: str) -> Response:  # noqa: A002
+        """Deletes the video, its transcript and its files, also while a worker is busy with it."""
+        services.delete_video(own_video(request, id))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class RetryView(APIView):
+    """``POST /videos/{id}/retry``."""
+
+    @extend_schema(
+        request=None,
+        responses={202: VideoSerializer, 409: OpenApiResponse(None, "It has not failed.")},
+        operation_id="retryVideo",
+        parameters=[ID],
+        summary="Try a failed video again",
+        tags=["videos"],
+    )
+    def post(self, request: Request, id: str) -> Response:  # noqa: A002
+        """Starts a failed video again, from the beginning."""
+        video = own_video(request, id)
+        if not services.retry_video(video):
+            video = own_video(request, id)
+            raise Conflict(video.status, f"This video is {video.status}. Only one that has failed can be retried.")
+        return accepted(request, video)
+
+
+class AudioView(APIView):
+    """``GET /videos/{id}/audio``."""
+
+    @extend_schema(
+        responses={302: OpenApiResponse(None, "`Location` is a signed address that lives for minutes.")},
+        operation_id="fetchAudio",
+        parameters=[ID],
+        summary="Fetch the stored audio",
+        tags=["videos"],
+    )
+    def get(self, request: Request, id: str) -> HttpResponseRedirect:  # noqa: A002
+        """Where the audio can be fetched without a token, for a few minutes. 404 where none is stored."""
+        video = own_video(request, id)
+        if not video.s3_path:
+            raise NotFound("No audio is stored for this video: its text came from captions, or it is not there yet.")
+        try:
+            address = default_storage.url(video.s3_path)
+        except files.errors() as error:
+            raise StorageUnavailable from error
+        return HttpResponseRedirect(request.build_absolute_uri(address))
+
+
+class FileView(APIView):
+    """``GET /files/{token}``: stands in for S3's signed addresses where there is no bucket."""
+
+    authentication_classes = ()
+    permission_classes = ()
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request, token: str) -> FileResponse:
+        """The file, for whoever has an address that is still valid."""
+        try:
+            return FileResponse(default_storage.open(files.signed_name(token)))
+        except (signing.BadSignature, OSError) as error:
+            raise NotFound("This address has expired. Ask GET /videos/{id}/audio for a new one.") from error

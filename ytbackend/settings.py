@@ -1,0 +1,224 @@
+"""Every setting, from the environment alone. ``.env.example`` explains each variable.
+
+A value that cannot be understood stops the program with a sentence. Whatever else a
+deployment must not lack is found by ``ytbackend/checks.py`` (``manage.py check --deploy``).
+"""
+
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+from ytbackend import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATA_DIR = Path(env.text("DATA_DIR", str(BASE_DIR / "data")))
+VERSION = "0.1.0"
+
+# --- Django
+
+DEBUG = env.flag("DJANGO_DEBUG")
+SECRET_KEY = env.text("DJANGO_SECRET_KEY")
+if not SECRET_KEY:
+    if not DEBUG:
+        raise ImproperlyConfigured(
+            "DJANGO_SECRET_KEY is not set. Set it to a long random text, or DJANGO_DEBUG=true on your own machine."
+        )
+    SECRET_KEY = "insecure-and-only-for-debug"  # noqa: S105
+ALLOWED_HOSTS = env.names("DJANGO_ALLOWED_HOSTS", ["localhost", "127.0.0.1"] if DEBUG else [])
+
+ROOT_URLCONF = "ytbackend.urls"
+WSGI_APPLICATION = "ytbackend.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_USER_MODEL = "accounts.User"
+APPEND_SLASH = False
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_I18N = False
+USE_TZ = True
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "corsheaders",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "ytbackend",
+    "accounts",
+    "videos",
+    "transcripts",
+]
+
+MIDDLEWARE = [
+    "corsheaders.middleware.CorsMiddleware",  # first, so that errors carry its headers too
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+SECURE_SSL_REDIRECT = False  # API Gateway speaks HTTPS only, and what reaches Lambda is no longer HTTP
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_HSTS_SECONDS = 0 if DEBUG else 31_536_000
+SECURE_HSTS_INCLUDE_SUBDOMAINS = not DEBUG
+SECURE_HSTS_PRELOAD = not DEBUG
+SESSION_COOKIE_SECURE = not DEBUG
+CSRF_COOKIE_SECURE = not DEBUG
+X_FRAME_OPTIONS = "DENY"
+SILENCED_SYSTEM_CHECKS = ["security.W008"]  # SECURE_SSL_REDIRECT, see above
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+# --- Database
+
+DATABASES = {"default": env.database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'db.sqlite3'}")}
+_database = DATABASES["default"]
+if _database["ENGINE"] == "django.db.backends.mysql":
+    # A frozen Lambda loses its connection; a worker must not hang on a dead one.
+    _database["CONN_MAX_AGE"] = 60
+    _database["CONN_HEALTH_CHECKS"] = True
+    _database["OPTIONS"] = {
+        "charset": "utf8mb4",
+        "isolation_level": "read committed",
+        "connect_timeout": 3,
+        "read_timeout": 10,
+        "write_timeout": 10,
+        "init_command": "SET sql_mode='STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION', time_zone='+00:00', "
+        "innodb_lock_wait_timeout=5",
+    } | _database.get("OPTIONS", {})
+    _database["TEST"] = {"CHARSET": "utf8mb4"}
+else:
+    Path(_database["NAME"]).parent.mkdir(parents=True, exist_ok=True)
+    # Several processes share the file: readers do not wait for the writer (WAL), writers queue up.
+    _database["OPTIONS"] = {
+        "timeout": 20,
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+
+# --- Files
+
+AWS_REGION = env.text("AWS_REGION") or None
+S3_BUCKET = env.text("S3_BUCKET")
+FILES_SIGNING_SECONDS = 300
+STORAGES = {
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "default": {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": S3_BUCKET,
+            "region_name": AWS_REGION,
+            "signature_version": "s3v4",
+            "querystring_expire": FILES_SIGNING_SECONDS,
+            "file_overwrite": True,  # a key carries its attempt, so it is only ever written by one
+            "default_acl": None,
+        },
+    }
+    if S3_BUCKET
+    else {
+        "BACKEND": "videos.files.SignedFileSystemStorage",
+        "OPTIONS": {"location": DATA_DIR / "files"},
+    },
+}
+STATIC_URL = "static/"
+STATIC_ROOT = None  # nothing is collected: see WHITENOISE_USE_FINDERS
+WHITENOISE_USE_FINDERS = True  # served from the packages: no collectstatic step to forget
+
+# --- Queue
+
+SQS_QUEUE_URL = env.text("SQS_QUEUE_URL")
+
+# --- Who may call
+
+COGNITO_USER_POOL_ID = env.text("COGNITO_USER_POOL_ID")
+COGNITO_CLIENT_IDS = env.names("COGNITO_CLIENT_IDS")
+COGNITO_TOKEN_USE = env.names("COGNITO_TOKEN_USE", ["id", "access"], choices=["id", "access"])
+COGNITO_JWKS = env.text("COGNITO_JWKS")
+
+CORS_ALLOWED_ORIGINS = env.names("CORS_ALLOWED_ORIGINS", ["https://shri.software"])
+CORS_ALLOW_CREDENTIALS = False  # the token travels in a header; no cookie does
+CORS_EXPOSE_HEADERS = ["Location", "Retry-After", "WWW-Authenticate"]
+
+# --- The API
+
+MAX_BODY_BYTES = 16 * 1024
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.CognitoAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["ytbackend.api.BoundedJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PAGINATION_CLASS": "ytbackend.api.KeysetPagination",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "ytbackend.api.exception_handler",
+    "URL_FORMAT_OVERRIDE": None,
+    "UNAUTHENTICATED_USER": None,
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "YouTube transcripts",
+    "DESCRIPTION": "From a YouTube link to a transcript that can be read, exported, searched and deleted.",
+    "VERSION": VERSION,
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "StatusEnum": "videos.models.Video.Status",
+        "ModeEnum": "videos.models.Video.Mode",
+        "SourceEnum": "videos.models.Video.Source",
+        "StageEnum": "videos.models.Video.Stage",
+    },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "ytbackend.api.describe_problems",
+    ],
+}
+
+# --- The worker
+
+YOUTUBE_PROXY_URL = env.text("YOUTUBE_PROXY_URL")
+YOUTUBE_RETRIES = env.integer("YOUTUBE_RETRIES", 3, least=0, most=10)
+MAX_VIDEO_MINUTES = env.integer("MAX_VIDEO_MINUTES", 720, least=1, most=10_000)
+MAX_AUDIO_MEGABYTES = env.integer("MAX_AUDIO_MEGABYTES", 1024, least=1, most=100_000)
+SPEECH_ENGINE = env.text("SPEECH_ENGINE", "faster-whisper")
+SPEECH_MODEL = env.text("SPEECH_MODEL", "small")
+SPEECH_THREADS = env.integer("SPEECH_THREADS", 0, least=0, most=256)  # 0: one for each core
+LEASE_SECONDS = env.integer("LEASE_SECONDS", 120, least=3, most=3600)
+MAX_ATTEMPTS = env.integer("MAX_ATTEMPTS", 3, least=1, most=20)
+RETRY_BASE_SECONDS = env.integer("RETRY_BASE_SECONDS", 30, least=0, most=3600)
+
+_LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR"]
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.choice("LOG_LEVEL", "INFO", choices=_LEVELS)},
+    "loggers": {name: {"level": "WARNING"} for name in ("botocore", "boto3", "faster_whisper", "urllib3")},
+}

@@ -1,0 +1,40 @@
+"""Every address of the service. No trailing slashes but the admin's, which is Django's."""
+
+from django.conf import settings
+from django.contrib import admin
+from django.urls import path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from accounts.views import MeView
+from transcripts.views import TranscriptDetailView, TranscriptListView, VideoTranscriptView
+from videos.views import AnalyzeView, AudioView, FileView, RetryView, VideoDetailView, VideoListView
+from ytbackend.views import HealthView, RootView
+
+handler400 = "ytbackend.api.bad_request"
+handler404 = "ytbackend.api.not_found"
+handler500 = "ytbackend.api.server_error"
+
+admin.site.site_header = admin.site.site_title = "YouTube transcripts"
+admin.site.index_title = "Tables"
+
+urlpatterns = [
+    path("", RootView.as_view(), name="root"),
+    path("health", HealthView.as_view(), name="health"),
+    path("schema", SpectacularAPIView.as_view(), name="schema"),
+    path("docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("me", MeView.as_view(), name="me"),
+    path("analyze", AnalyzeView.as_view(), name="analyze"),
+    path("videos", VideoListView.as_view(), name="videos"),
+    path("videos/<str:id>", VideoDetailView.as_view(), name="video"),
+    path("videos/<str:id>/retry", RetryView.as_view(), name="retry"),
+    path("videos/<str:id>/audio", AudioView.as_view(), name="audio"),
+    path("videos/<str:id>/transcript", VideoTranscriptView.as_view(), name="video-transcript"),
+    path("transcripts", TranscriptListView.as_view(), name="transcripts"),
+    path("transcripts/<str:id>", TranscriptDetailView.as_view(), name="transcript"),
+    path("admin", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/", admin.site.urls),
+]
+
+if not settings.S3_BUCKET:
+    urlpatterns.append(path("files/<str:token>", FileView.as_view(), name="file"))
