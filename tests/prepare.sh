@@ -11,7 +11,8 @@ if ! has_mariadb && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     apt-get update -qq
     # The core packages bring the programs without a service that starts by itself.
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-        mariadb-server-core mariadb-client-core libmariadb-dev pkg-config build-essential >/dev/null
+        mariadb-server-core mariadb-client-core libmariadb-dev pkg-config build-essential \
+        pocketsphinx-testdata >/dev/null  # the last: human speech with a known text, to listen to
 fi
 
 echo "Installing Python packages …"

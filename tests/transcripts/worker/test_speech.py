@@ -23,7 +23,7 @@ SAMPLE = Path(speech_model.__file__).parent / "sample"
 
 @pytest.fixture(scope="session")
 def engine() -> speech.Engine:
-    with override_settings(SPEECH_ENGINE="faster-whisper", SPEECH_MODEL=str(speech_model.folder()), SPEECH_THREADS=2):
+    with override_settings(SPEECH_MODEL=str(speech_model.folder())):
         return speech.engine()
 
 

@@ -22,7 +22,7 @@ TALK = ROOT / "local" / "sample" / "talk.webm"
 
 @pytest.fixture(scope="session")
 def engine() -> speech.Engine:
-    with override_settings(SPEECH_ENGINE="faster-whisper", SPEECH_MODEL=str(speech_model.folder()), SPEECH_THREADS=2):
+    with override_settings(SPEECH_MODEL=str(speech_model.folder())):
         return speech.engine()
 
 
