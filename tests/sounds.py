@@ -40,6 +40,7 @@ def write(path: Path, samples: Samples, codec: str = "libopus", *, rate: int = R
     layout = "mono" if len(samples) == 1 else "stereo"
     with av.open(str(path), "w", options=options) as container:
         stream = container.add_stream(codec, rate=rate, layout=layout)
+        assert isinstance(stream, av.AudioStream)
         frame = av.AudioFrame.from_ndarray(samples.T.reshape(1, -1), format="s16", layout=layout)
         frame.rate = RATE
         resampler = av.AudioResampler(format=stream.format, layout=layout, rate=rate, frame_size=1024)

@@ -50,13 +50,13 @@ def jwk(name: str = "pool", **overrides: Any) -> dict[str, Any]:
     return _without_absent(entry | overrides)
 
 
-def id_token(sub: str = ALICE, *, now: float | None = None, key: str = "pool", **overrides: Any) -> str:
+def id_token(sub: Any = ALICE, *, now: float | None = None, key: str = "pool", **overrides: Any) -> str:
     """What a front end sends after signing in with Amplify. Odd names: ``**{"cognito:groups": …}``."""
     claims = {"aud": CLIENT_ID, "cognito:username": sub, "email": f"{sub}@example.com", "email_verified": True}
     return _token("id", sub, now, key, claims | overrides)
 
 
-def access_token(sub: str = ALICE, *, now: float | None = None, key: str = "pool", **overrides: Any) -> str:
+def access_token(sub: Any = ALICE, *, now: float | None = None, key: str = "pool", **overrides: Any) -> str:
     claims = {"client_id": CLIENT_ID, "username": sub, "scope": "aws.cognito.signin.user.admin"}
     return _token("access", sub, now, key, claims | overrides)
 

@@ -392,7 +392,7 @@ def test_it_keeps_its_claim_while_the_work_takes_longer_than_the_lease(stand_in,
     settings.LEASE_SECONDS = 1
 
     def slow(site) -> bool:
-        time.sleep(2.5)  # noqa: the one thing under test is that time passes
+        time.sleep(2.5)  # that time passes is the very thing under test
         return False
 
     stand_in.videos[CAPTIONED].faults["timedtext"] = slow

@@ -159,7 +159,7 @@ class Used(NamedTuple):
 
 def listen(folder: Path, *paths: Path, count: bool = False) -> subprocess.Popen[str]:
     counting = ["-X", "tracemalloc"] if count else []
-    command = [sys.executable, *counting, "-c", LISTEN, folder, speech_model.folder(), *paths]
+    command = [sys.executable, *counting, "-c", LISTEN, *map(str, [folder, speech_model.folder(), *paths])]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
