@@ -4,7 +4,11 @@
 set -euo pipefail
 python=$1
 
-has_mariadb() { PATH=$PATH:/usr/sbin command -v mariadbd mariadb-install-db mariadb_config pkg-config cc >/dev/null; }
+has_mariadb() {
+    for program in mariadbd mariadb-install-db mariadb_config pkg-config cc; do
+        PATH=$PATH:/usr/sbin command -v "$program" >/dev/null || return 1
+    done
+}
 
 if ! has_mariadb && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "Installing MariaDB and the headers of its driver …"

@@ -36,7 +36,7 @@ def test_the_demo_shows_the_main_job_both_ways_and_ends(tmp_path):
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "from captions (youtube, human)" in done.stdout
-    assert "from speech (faster-whisper" in done.stdout
+    assert "from speech (faster-whisper, whisper-tiny.en)" in done.stdout
     assert len(re.findall(r"0:\d\d +\S+ \S+", done.stdout)) >= 20
     assert "202" in done.stdout
     assert done.stderr == ""

@@ -102,6 +102,11 @@ class NoSpeech(VideoError):
     sentence = "Nobody speaks in this video, as far as the speech engine can tell."
 
 
+class LanguageUnsupported(VideoError):
+    code = "language_unsupported"
+    sentence = "The speech engine of this service does not know the language of this video."
+
+
 class TranscriptTooLarge(VideoError):
     code = "transcript_too_large"
     sentence = "The transcript is larger than this service can store."

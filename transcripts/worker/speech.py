@@ -6,6 +6,7 @@ faster-whisper's sequential pipeline: its batched one silently drops sentences
 
 import functools
 import os
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -19,8 +20,10 @@ from faster_whisper.transcribe import Word
 
 from transcripts.segments import Segment, tidy
 from transcripts.worker import audio as sound
-from transcripts.worker.errors import SpeechEngineFailed
+from transcripts.worker.errors import LanguageUnsupported, SpeechEngineFailed
 
+# A name of faster-whisper's own, or owner/name (https://huggingface.co/docs/hub/repositories).
+_HUB_NAME = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*)?", re.ASCII)
 _PAUSE_SECONDS = 1.5  # a longer silence between two words ends a segment
 
 
@@ -37,6 +40,11 @@ class Engine(Protocol):
     name: str
     model: str
 
+    @staticmethod
+    def check(model: str) -> None:
+        """Raise ImproperlyConfigured for a model that there cannot be. Loads nothing."""
+        ...
+
     def transcribe(
         self,
         audio: Path,
@@ -51,7 +59,7 @@ class Engine(Protocol):
         is how long the sound should be. ``on_progress`` is called with the part that is done, which
         never falls and ends at 1.0; what it raises ends the job and comes out as it is.
 
-        Raises NoAudio, AudioUnreadable, AudioIncomplete, SpeechEngineFailed. Silence is none of
+        Raises NoAudio, AudioUnreadable, AudioIncomplete, LanguageUnsupported, SpeechEngineFailed. Silence is none of
         these: it is a Speech without segments.
         """
         ...
@@ -65,13 +73,14 @@ class FasterWhisper:
     Raises ImproperlyConfigured where there is no such model.
 
     A language that the model does not know is detected instead: a wrong hint must not cost the
-    transcript. A model that knows English alone refuses another language (SpeechEngineFailed),
+    transcript. A model that knows English alone refuses another language (LanguageUnsupported),
     because it would make up English sentences.
     """
 
     name = "faster-whisper"
 
     def __init__(self, model: str, *, threads: int = 0, slice_seconds: float = 600) -> None:
+        self.check(model)
         gpu = ctranslate2.get_cuda_device_count() > 0
         folder = Path(model).expanduser()
         try:
@@ -82,14 +91,19 @@ class FasterWhisper:
                 cpu_threads=threads or os.cpu_count() or 1,
             )
         except Exception as error:
-            raise ImproperlyConfigured(
-                f"SPEECH_MODEL is {model!r}, which cannot be loaded ({error}). It may be a folder with a Whisper "
-                "model for CTranslate2 (model.bin, config.json, tokenizer.json, vocabulary), a size such as "
-                "“small” or “large-v3-turbo”, or owner/name on Hugging Face."
-            ) from error
-        self.model = "/".join(folder.resolve().parts[-2:]) if folder.is_dir() else model
+            raise _no_such_model(model, str(error)) from error
+        self.model = folder.absolute().name if folder.is_dir() else model
         self._slice_seconds = slice_seconds
         self._languages = _known_languages(self._whisper)
+
+    @staticmethod
+    def check(model: str) -> None:
+        """See :class:`Engine`. A name is only known to be wrong when Hugging Face is asked for it."""
+        folder = Path(model).expanduser()
+        if not _HUB_NAME.fullmatch(model) and not folder.is_dir():
+            raise _no_such_model(model, "there is no such folder")
+        if folder.is_dir() and not (folder / "model.bin").is_file():
+            raise _no_such_model(model, "the folder has no model.bin")
 
     def transcribe(
         self,
@@ -128,7 +142,7 @@ class FasterWhisper:
         if self._languages != {"en"}:
             return code
         if language and not code:
-            raise SpeechEngineFailed(f"The speech engine of this service knows English only, not “{language}”.")
+            raise LanguageUnsupported
         return "en"
 
     def _listen(self, part: sound.Slice, code: str | None) -> tuple[str | None, Iterator[Segment]]:
@@ -148,7 +162,16 @@ class FasterWhisper:
         return code or (info.language if info.duration_after_vad else None), _phrases(segments, part)
 
 
-ENGINES: dict[str, Callable[..., Engine]] = {FasterWhisper.name: FasterWhisper}
+ENGINES: dict[str, type[FasterWhisper]] = {FasterWhisper.name: FasterWhisper}
+
+
+def check() -> None:
+    """Raise ImproperlyConfigured for settings that no engine can be loaded with, before the first job finds out."""
+    if settings.SPEECH_ENGINE not in ENGINES:
+        raise ImproperlyConfigured(
+            f"SPEECH_ENGINE is {settings.SPEECH_ENGINE!r}, but may only be one of: {', '.join(ENGINES)}."
+        )
+    ENGINES[settings.SPEECH_ENGINE].check(settings.SPEECH_MODEL)
 
 
 def engine() -> Engine:
@@ -156,14 +179,21 @@ def engine() -> Engine:
 
     Raises ImproperlyConfigured where there is no such engine or model; the next call tries again.
     """
+    check()
     return _loaded(settings.SPEECH_ENGINE, settings.SPEECH_MODEL, settings.SPEECH_THREADS)
 
 
 @functools.lru_cache(maxsize=1)
 def _loaded(name: str, model: str, threads: int) -> Engine:
-    if name not in ENGINES:
-        raise ImproperlyConfigured(f"SPEECH_ENGINE is {name!r}, but may only be one of: {', '.join(ENGINES)}.")
     return ENGINES[name](model, threads=threads)
+
+
+def _no_such_model(model: str, why: str) -> ImproperlyConfigured:
+    return ImproperlyConfigured(
+        f"SPEECH_MODEL is {model!r}, which cannot be loaded ({why}). It may be a folder with a Whisper model for "
+        "CTranslate2 (model.bin, config.json, tokenizer.json, vocabulary), a size such as “small” or "
+        "“large-v3-turbo”, or owner/name on Hugging Face."
+    )
 
 
 # Whisper's codes are ISO 639-1, where there is one, but for these

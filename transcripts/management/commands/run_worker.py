@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from transcripts.worker import speech
 from transcripts.worker.loop import POLL_SECONDS, Worker
 
 
@@ -21,6 +22,7 @@ class Command(BaseCommand):
         parser.add_argument("--idle-exit", type=float, metavar="S", help="End when idle for S seconds.")
 
     def handle(self, *, once: bool, max_messages: int | None, idle_exit: float | None, **options: Any) -> None:
+        speech.check()
         if once:
             max_messages, idle_exit = 1, 0.0
         poll = POLL_SECONDS if idle_exit is None else max(1, min(POLL_SECONDS, int(idle_exit)))
