@@ -2,6 +2,7 @@
 
 import json
 import logging
+import signal
 import uuid
 from collections.abc import Iterator
 
@@ -10,7 +11,10 @@ import pytest
 from moto.server import ThreadedMotoServer
 from rest_framework.test import APIClient
 
+from local import speech_model
+from local.youtube import StandIn, sample_videos
 from tests import tokens
+from transcripts.worker import speech
 from videos import queue as video_queue
 
 
@@ -86,6 +90,21 @@ def sqs(aws, settings):
     client.close()
 
 
+@pytest.fixture
+def bucket(aws, settings) -> str:
+    """Files in S3, in a bucket of the test's own; gives its name."""
+    name = f"b-{uuid.uuid4()}"
+    s3 = boto3.client("s3", region_name="us-east-1", endpoint_url=aws)
+    s3.create_bucket(Bucket=name)
+    s3.close()
+    settings.S3_BUCKET = name
+    options = {"bucket_name": name, "region_name": "us-east-1", "querystring_expire": 300, "signature_version": "s3v4"}
+    settings.STORAGES = settings.STORAGES | {
+        "default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
+    }
+    return name
+
+
 def messages(sqs, settings) -> list[dict[str, str]]:
     """Takes every message out of the queue."""
     found = []
@@ -94,3 +113,36 @@ def messages(sqs, settings) -> list[dict[str, str]]:
             found.append(json.loads(message["Body"]))
             sqs.delete_message(QueueUrl=settings.SQS_QUEUE_URL, ReceiptHandle=message["ReceiptHandle"])
     return found
+
+
+@pytest.fixture
+def stand_in(settings, monkeypatch) -> Iterator[StandIn]:
+    """YouTube, as far as yt-dlp can tell, with the two sample videos; fails the test if anything else is asked."""
+    with StandIn(sample_videos()) as running:
+        for name, value in running.environment().items():
+            monkeypatch.setenv(name, value)
+        settings.YOUTUBE_PROXY_URL = running.proxy_url
+        settings.YOUTUBE_RETRIES = 0
+        yield running
+    assert running.leaks == []
+
+
+@pytest.fixture(scope="session")
+def _small_model() -> str:
+    return str(speech_model.folder())
+
+
+@pytest.fixture
+def small_model(settings, _small_model) -> None:
+    """The real speech engine with the small model, loaded once for all tests."""
+    settings.SPEECH_MODEL = _small_model
+    speech.engine()
+
+
+@pytest.fixture
+def _signals() -> Iterator[None]:
+    """Gives the process its signal handlers back, which a worker takes over."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)

@@ -50,8 +50,8 @@ class VideoQuerySet(models.QuerySet["Video"]):
         """
         token = uuid.uuid4().hex
         free = Q(status=Video.Status.QUEUED) & (Q(retry_at=None) | Q(retry_at__lte=Now()))
-        abandoned = Q(status=Video.Status.PROCESSING, lease_expires_at__lt=Now())
-        self.filter(free | abandoned, pk=video_id, attempt__lt=settings.MAX_ATTEMPTS).update(
+        abandoned = Q(status=Video.Status.PROCESSING, lease_expires_at__lt=Now(), attempt__lt=settings.MAX_ATTEMPTS)
+        self.filter(free | abandoned, pk=video_id).update(
             status=Video.Status.PROCESSING,
             fence=F("fence") + 1,
             attempt=F("attempt") + 1,

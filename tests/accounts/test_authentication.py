@@ -1,10 +1,8 @@
 """Who is calling, over HTTP: what the header may hold, and what the answers tell."""
 
-import boto3
 import pytest
 from rest_framework.test import APIClient
 
-from accounts.cognito import issuer_of
 from accounts.models import User
 from tests import tokens
 from tests.tokens import ALICE
@@ -131,36 +129,3 @@ def test_it_says_503_and_not_401_when_there_is_no_key_to_check_with(settings, br
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
     assert "WWW-Authenticate" not in answer
     assert answer.json()["code"] == "authentication_unavailable"
-
-
-def test_it_accepts_the_tokens_of_a_user_who_signed_up_at_cognito(aws, settings):
-    cognito = boto3.client("cognito-idp", region_name="us-east-1", endpoint_url=aws)
-    pool = cognito.create_user_pool(PoolName="users", UsernameAttributes=["email"])["UserPool"]["Id"]
-    client = cognito.create_user_pool_client(
-        UserPoolId=pool, ClientName="web", ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH"]
-    )["UserPoolClient"]["ClientId"]
-    account = {"Username": "alice@example.com", "Password": "Correct-horse-7"}
-    sub = cognito.sign_up(ClientId=client, UserAttributes=[{"Name": "email", "Value": account["Username"]}], **account)[
-        "UserSub"
-    ]
-    cognito.admin_confirm_sign_up(UserPoolId=pool, Username=account["Username"])
-    signed_in = cognito.initiate_auth(
-        ClientId=client,
-        AuthFlow="USER_PASSWORD_AUTH",
-        AuthParameters={"USERNAME": account["Username"], "PASSWORD": account["Password"]},
-    )["AuthenticationResult"]
-    cognito.close()
-    settings.COGNITO_USER_POOL_ID, settings.COGNITO_CLIENT_IDS = pool, [client]
-    settings.COGNITO_JWKS = _key_set(aws, pool)
-
-    for kind in ("IdToken", "AccessToken"):
-        answer = me("Bearer " + signed_in[kind])
-        assert (answer.status_code, answer.json()["id"]) == (200, sub)
-    assert issuer_of(pool).endswith(pool)
-
-
-def _key_set(aws: str, pool: str) -> str:
-    import urllib.request
-
-    with urllib.request.urlopen(f"{aws}/{pool}/.well-known/jwks.json") as answer:
-        return answer.read().decode()

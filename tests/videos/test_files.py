@@ -1,29 +1,12 @@
 """Files below a prefix, in a folder and in a bucket: the same contract for both."""
 
 import urllib.request
-import uuid
 
-import boto3
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage, storages
 
 from videos import files
-
-
-@pytest.fixture
-def bucket(aws, settings) -> str:
-    """The bucket of the test's own, set up as a deployment's is."""
-    name = f"b-{uuid.uuid4()}"
-    s3 = boto3.client("s3", region_name="us-east-1", endpoint_url=aws)
-    s3.create_bucket(Bucket=name)
-    s3.close()
-    settings.S3_BUCKET = name
-    options = {"bucket_name": name, "region_name": "us-east-1", "querystring_expire": 300, "signature_version": "s3v4"}
-    settings.STORAGES = settings.STORAGES | {
-        "default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
-    }
-    return name
 
 
 @pytest.fixture

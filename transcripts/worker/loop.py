@@ -150,5 +150,7 @@ def _not_claimed(message: queue.Message, video_id: uuid.UUID) -> None:
     if video is None or video.status in (Video.Status.COMPLETED, Video.Status.FAILED):
         queue.delete(message)
     elif video.retry_at:
-        queue.extend(message, (video.retry_at - timezone.now()).total_seconds() + 1)
+        # The row's time is the database's, whose clock may differ from ours: never so short that it would spin.
+        remaining = (video.retry_at - timezone.now()).total_seconds()
+        queue.extend(message, max(remaining, 0) + 10)
     # else: another worker has it; the message comes back when its visibility ends
