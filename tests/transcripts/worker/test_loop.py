@@ -460,13 +460,9 @@ def wait_for(condition, seconds=30):
         time.sleep(0.05)
 
 
-def polling(stand_in_port_log: Path) -> bool:
-    return "waiting for messages" in stand_in_port_log.read_text()
-
-
 def test_a_worker_that_is_idle_ends_at_once_in_the_middle_of_a_long_poll(worker_process):
     process, log = worker_process
-    wait_for(lambda: polling(log))
+    wait_for(lambda: "waiting for messages" in log.read_text())
 
     process.send_signal(signal.SIGTERM)
 
@@ -474,7 +470,9 @@ def test_a_worker_that_is_idle_ends_at_once_in_the_middle_of_a_long_poll(worker_
     assert re.search("stopped after 0 messages", log.read_text())
 
 
-def test_a_worker_that_is_busy_finishes_its_job_first(worker_process, stand_in):
+@pytest.fixture
+def busy(worker_process, stand_in):
+    """The worker in the middle of a job, told to stop; the event lets YouTube answer."""
     process, log = worker_process
     asked, go_on = threading.Event(), threading.Event()
 
@@ -487,9 +485,15 @@ def test_a_worker_that_is_busy_finishes_its_job_first(worker_process, stand_in):
     video = builders.queued(youtube_id=CAPTIONED)
     services.sweep()
     assert asked.wait(30)
-
     process.send_signal(signal.SIGTERM)
     wait_for(lambda: "finished first" in log.read_text())
+    yield video, go_on
+    go_on.set()
+
+
+def test_a_worker_that_is_busy_finishes_its_job_first(worker_process, busy):
+    process, (video, go_on) = worker_process[0], busy
+
     go_on.set()
 
     assert process.wait(timeout=30) == 0
@@ -497,25 +501,11 @@ def test_a_worker_that_is_busy_finishes_its_job_first(worker_process, stand_in):
     assert video.status == "completed"
 
 
-def test_a_worker_that_is_told_twice_ends_now(worker_process, stand_in):
-    process, log = worker_process
-    asked, go_on = threading.Event(), threading.Event()
+def test_a_worker_that_is_told_twice_ends_now(worker_process, busy):
+    process, (video, _) = worker_process[0], busy
 
-    def wait(site) -> bool:
-        asked.set()
-        go_on.wait(30)
-        return False
-
-    stand_in.videos[CAPTIONED].faults["timedtext"] = wait
-    video = builders.queued(youtube_id=CAPTIONED)
-    services.sweep()
-    assert asked.wait(30)
-
-    process.send_signal(signal.SIGTERM)
-    wait_for(lambda: "finished first" in log.read_text())
     process.send_signal(signal.SIGTERM)
 
     assert process.wait(timeout=10) == -signal.SIGTERM
-    go_on.set()
     video.refresh_from_db()
     assert video.status == "processing"  # until the lease ends and the sweep takes it back
