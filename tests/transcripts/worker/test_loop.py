@@ -17,6 +17,7 @@ from django.conf import settings as project
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management import call_command
+from django.db import connection
 from django.db.models.functions import Now
 
 from local.youtube import Video as Clip
@@ -355,14 +356,23 @@ def test_it_gives_up_a_video_whose_last_worker_was_lost(sqs, settings):
 # --- deletion and loss while it works
 
 
+def meanwhile(clip: Clip, endpoint: str, action) -> None:
+    """Does something before YouTube answers as usual, in the thread that answers."""
+
+    def fault(site) -> bool:
+        try:
+            action()
+        finally:
+            connection.close()
+        return False
+
+    clip.faults[endpoint] = fault
+
+
 def test_it_stops_and_leaves_nothing_when_its_video_is_deleted(stand_in, small_model, sqs, settings):
     video = builders.queued(youtube_id=VOICE)
 
-    def delete(site) -> bool:
-        services.delete_video(Video.objects.get(pk=video.pk))
-        return False  # and answer as usual
-
-    stand_in.videos[VOICE].faults["media"] = delete
+    meanwhile(stand_in.videos[VOICE], "media", lambda: services.delete_video(Video.objects.get(pk=video.pk)))
 
     work()
 
@@ -374,12 +384,11 @@ def test_it_stops_and_leaves_nothing_when_its_video_is_deleted(stand_in, small_m
 def test_it_writes_nothing_when_another_worker_has_taken_over(stand_in, small_model):
     video = builders.queued(youtube_id=VOICE)
 
-    def overtake(site) -> bool:
+    def overtake() -> None:
         Video.objects.update(lease_expires_at=Now() - timedelta(seconds=1))
         Video.objects.claim(video.pk)
-        return False
 
-    stand_in.videos[VOICE].faults["media"] = overtake
+    meanwhile(stand_in.videos[VOICE], "media", overtake)
 
     work()
 
@@ -391,11 +400,8 @@ def test_it_writes_nothing_when_another_worker_has_taken_over(stand_in, small_mo
 def test_it_keeps_its_claim_while_the_work_takes_longer_than_the_lease(stand_in, settings):
     settings.LEASE_SECONDS = 1
 
-    def slow(site) -> bool:
-        time.sleep(2.5)  # that time passes is the very thing under test
-        return False
-
-    stand_in.videos[CAPTIONED].faults["timedtext"] = slow
+    # That time passes is the very thing under test.
+    meanwhile(stand_in.videos[CAPTIONED], "timedtext", lambda: time.sleep(2.5))
     video = builders.queued(youtube_id=CAPTIONED)
 
     work()
