@@ -137,7 +137,7 @@ class FetchedKeySet:
         fresh = self._within(FRESH_SECONDS, latest.fetched_at)
         if not (known and fresh) and self._turn.acquire(blocking=not known):
             try:
-                self._refresh()
+                self._refresh(wait=not known)
             finally:
                 self._turn.release()
             latest = self._latest
@@ -149,7 +149,7 @@ class FetchedKeySet:
         """Tell whether less than ``seconds`` have passed; a clock that was set back counts as long ago."""
         return since is not None and 0 <= self._now() - since < seconds
 
-    def _refresh(self) -> None:
+    def _refresh(self, *, wait: bool) -> None:
         """Fetch, unless that was tried just now. In a thread, because no time-out bounds all steps of it together.
 
         A fetch that outlasts the caller's patience goes on, and its keys are there for a later caller.
@@ -159,7 +159,8 @@ class FetchedKeySet:
         self._attempted_at = self._now()
         attempt = threading.Thread(target=self._attempt, name="key set", daemon=True)
         attempt.start()
-        attempt.join(self._patience)
+        if wait:
+            attempt.join(self._patience)
 
     def _attempt(self) -> None:
         """Fetch once. A failure is logged and leaves the known keys as they are."""

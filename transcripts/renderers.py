@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from rest_framework.exceptions import NotAcceptable
-from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 
@@ -51,25 +52,31 @@ class WebVTTRenderer(_SegmentsRenderer):
 TRANSCRIPT_RENDERERS = (JSONRenderer, TextRenderer, SubRipRenderer, WebVTTRenderer)
 
 
-class FormatNegotiation(DefaultContentNegotiation):
-    """``?format=`` decides; without it ``Accept`` does."""
+class NoSuchMediaType(NotAcceptable):
+    """406, with the media types that there are."""
+
+    def __init__(self, types: Sequence[str]) -> None:
+        super().__init__(f"Accept may ask for {', '.join(types)}.")
+
+
+class FormatNegotiation(BaseContentNegotiation):
+    """``?format=`` decides; without it ``Accept`` does, with its weights."""
+
+    def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:
+        """None: a transcript is only read."""
+        return None
 
     def select_renderer(
         self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
-        """Raises ``ValidationError`` for an unknown format and ``NotAcceptable`` for an unknown media type."""
-        query = FormatQuery(data=request.query_params)
-        query.is_valid(raise_exception=True)
+        """Raises ``InvalidQuery`` for an unknown format and ``NotAcceptable`` for an unknown media type."""
         renderers = list(renderers)
-        if name := query.validated_data.get("format"):
-            chosen = next(renderer for renderer in renderers if renderer.format == name)
-            return chosen, chosen.media_type
-        try:
-            chosen_by_accept: tuple[BaseRenderer, str] = super().select_renderer(request, renderers, format_suffix)
-        except NotAcceptable as error:
-            raise NotAcceptable(f"Accept may ask for {_media_types(renderers)}.") from error
-        return chosen_by_accept
-
-
-def _media_types(renderers: Sequence[BaseRenderer]) -> str:
-    return ", ".join(renderer.media_type for renderer in renderers)
+        name = FormatQuery(data=request.query_params).parameters().get("format")
+        if not name and not request.META.get("HTTP_ACCEPT", "").strip():
+            name = "json"
+        types = [renderer.media_type for renderer in renderers]
+        wanted = None if name else request.get_preferred_type(types)
+        for renderer in renderers:
+            if name == renderer.format or (wanted and wanted == renderer.media_type):
+                return renderer, renderer.media_type
+        raise NoSuchMediaType(types)

@@ -31,15 +31,14 @@ def tidy(segments: Sequence[Segment], duration_ms: int | None = None) -> list[Se
     )
     said = [s for s in said if s.text]
     tidied = []
-    for i, segment in enumerate(said):
-        end = segment.end_ms
-        if i + 1 < len(said) and said[i + 1].start_ms > segment.start_ms:
-            end = min(end, said[i + 1].start_ms)
-        start = segment.start_ms
-        if limit is not None:
-            start, end = min(start, limit), min(end, limit)
-        tidied.append(Segment(start, max(start, end), segment.text))
-    return tidied
+    next_start: int | None = None  # of the segment that begins later than the one at hand
+    for segment, following in zip(reversed(said), [None, *reversed(said)], strict=False):
+        if following and following.start_ms > segment.start_ms:
+            next_start = following.start_ms
+        ends = [end for end in (segment.end_ms, next_start, limit) if end is not None]
+        start = segment.start_ms if limit is None else min(segment.start_ms, limit)
+        tidied.append(Segment(start, max(start, min(ends)), segment.text))
+    return tidied[::-1]
 
 
 def _clean(text: str) -> str:

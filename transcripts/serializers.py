@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from transcripts.models import Transcript
 from videos.models import Video
-from videos.serializers import PageQuery, QuerySerializer
+from videos.serializers import PageQuery, QuerySerializer, WordField
 
 FORMATS = ("json", "txt", "srt", "vtt")
 
@@ -14,7 +14,7 @@ FORMATS = ("json", "txt", "srt", "vtt")
 class FormatQuery(QuerySerializer):
     """The parameters of one transcript."""
 
-    format = serializers.ChoiceField(
+    format = WordField(
         choices=FORMATS, required=False, help_text="Instead of `Accept`. Left out: what `Accept` asks for, else json."
     )
 

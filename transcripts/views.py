@@ -49,6 +49,12 @@ class _FormattedView(APIView):
     renderer_classes = TRANSCRIPT_RENDERERS
     content_negotiation_class = FormatNegotiation
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Asks who is calling before it looks at the format: strangers get 401, whatever they ask for."""
+        self.perform_authentication(request)
+        self.check_permissions(request)
+        super().initial(request, *args, **kwargs)
+
     def formatted(self, request: Request, transcript: Transcript, video: Video) -> Response:
         """The transcript in the negotiated format; files that are not JSON get a name."""
         extension = request.accepted_renderer.format
@@ -109,7 +115,7 @@ class TranscriptListView(GenericAPIView[Transcript]):
     )
     def get(self, request: Request) -> Response:
         """Your transcripts without their text, newest first. Follow `next` for more."""
-        TranscriptListQuery(data=request.query_params).is_valid(raise_exception=True)
+        TranscriptListQuery(data=request.query_params).parameters()
         transcripts = Transcript.objects.for_user(caller(request)).without_text()
         page = self.paginate_queryset(transcripts.order_by("-created_at", "-id"))
         return self.get_paginated_response(TranscriptSummarySerializer(page, many=True).data)

@@ -62,6 +62,6 @@ class VideoAdmin(ReadOnlyAdmin):
 class DeletionAdmin(ReadOnlyAdmin):
     """Files that are still to go."""
 
-    list_display = ("video_id", "requested_at", "due_at")
-    search_fields = ("=video_id",)
+    list_display = ("prefix", "requested_at", "due_at")
+    search_fields = ("prefix",)
     ordering = ("due_at",)

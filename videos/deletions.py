@@ -1,6 +1,6 @@
-"""Files that must go although their video is gone."""
+"""Files that must go although no row names them any more."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar, Self
 
 from django.db import models
@@ -17,15 +17,17 @@ class DeletionQuerySet(models.QuerySet["Deletion"]):
 
 
 class Deletion(models.Model):
-    """Files that must go: written in the transaction that removes a video's row, and kept until they are gone.
+    """Everything below ``prefix`` must go: a deleted video's files, or those of an attempt that came to nothing.
 
-    It outlives the first success by ``GRACE``, because a worker that was busy with the video may still
-    be writing a file, and may die before it has removed it.
+    Written in the transaction that lets go of the files, and kept until they are gone. It outlives the
+    first success by ``GRACE``, because a worker that was busy may still be writing a file there, and
+    may die before it has removed it.
     """
 
-    GRACE = timedelta(hours=1)  # longer than a worker that has lost its lease can go on writing
+    GRACE = timedelta(hours=1)  # longer than a worker that has lost its claim can go on writing
+    RETRY = timedelta(minutes=1)  # the first wait after a failure; it grows with the age
 
-    video_id = models.UUIDField(primary_key=True)
+    prefix = models.CharField(primary_key=True, max_length=100, help_text="Ends with a slash.")
     requested_at = models.DateTimeField(auto_now_add=True)
     due_at = models.DateTimeField(default=timezone.now, help_text="When the sweep looks at it next.")
 
@@ -36,17 +38,20 @@ class Deletion(models.Model):
         indexes = [models.Index(fields=["due_at"], name="deletions_due")]  # sweep: due
 
     def __str__(self) -> str:
-        return self.files_prefix
+        return self.prefix
 
-    @property
-    def files_prefix(self) -> str:
-        """Where the video's files lie."""
-        return f"videos/{self.video_id}/"
-
-    def files_deleted(self) -> None:
+    def succeeded(self) -> None:
         """Nothing is left below the prefix: look once more after the grace time, then forget it."""
         last_look = self.requested_at + self.GRACE
         if self.due_at >= last_look:
             self.delete()
         else:
-            Deletion.objects.filter(pk=self.pk).update(due_at=last_look)
+            self._postpone(last_look)
+
+    def failed(self) -> None:
+        """Storage did not answer: look again later, and let others have their turn."""
+        now = timezone.now()
+        self._postpone(now + max(self.RETRY, min(self.GRACE, now - self.requested_at)))
+
+    def _postpone(self, moment: datetime) -> None:
+        Deletion.objects.filter(pk=self.pk).update(due_at=moment)

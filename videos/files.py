@@ -1,7 +1,7 @@
 """What Django's storage API has no call for: deleting below a prefix, and signed addresses without a bucket."""
 
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
 from django.conf import settings
 from django.core import signing
@@ -20,15 +20,14 @@ def errors() -> tuple[type[Exception], ...]:
     return (OSError, BotoCoreError, ClientError)
 
 
-def delete_below(prefix: str, *, keep: Collection[str] = ()) -> bool:
-    """Deletes every file below ``prefix`` (it ends with a slash) but those in ``keep``. Safe to repeat.
+def delete_below(prefix: str) -> bool:
+    """Deletes every file below ``prefix``, which ends with a slash. Safe to repeat.
 
     False where the storage failed on the way: something may be left, and the caller decides who looks again.
     """
     try:
         for path in list(_below(prefix)):
-            if not any(kept == path or kept.startswith(path) for kept in keep):
-                default_storage.delete(path)
+            default_storage.delete(path)
     except errors() as error:
         log.warning("files below %s could not be deleted: %s", prefix, error)
         return False
@@ -44,7 +43,7 @@ def _below(prefix: str) -> Iterator[str]:
     yield from (prefix + name for name in names if name)
     for folder in folders:
         yield from _below(f"{prefix}{folder}/")
-    if not settings.S3_BUCKET:  # only a file system has folders that stay behind; theirs end with a slash
+    if not settings.S3_BUCKET:  # only a file system has folders that stay behind
         yield prefix
 
 

@@ -30,35 +30,29 @@ class VideoQuerySet(models.QuerySet["Video"]):
         """What this user may see."""
         return self.filter(user=user)
 
-    def unsent(self) -> Self:
-        """Queued and due, but no message is under way: the row is the outbox."""
-        return self.filter(Q(retry_at=None) | Q(retry_at__lte=Now()), status=Video.Status.QUEUED, enqueued_at=None)
-
-    def overdue(self, seconds: float) -> Self:
-        """Queued and sent so long ago that the message may be lost."""
-        return self.filter(status=Video.Status.QUEUED, enqueued_at__lt=_from_now(-seconds))
+    def unsent(self, *, resend_after: float) -> Self:
+        """Queued and due, but no message is under way, or none since so many seconds: the row is the outbox."""
+        due = Q(retry_at=None) | Q(retry_at__lte=Now())
+        never_or_long_ago = Q(enqueued_at=None) | Q(enqueued_at__lt=_from_now(-resend_after))
+        return self.filter(due, never_or_long_ago, status=Video.Status.QUEUED)
 
     def abandoned(self) -> Self:
         """In work, but the worker has stopped extending its lease."""
         return self.filter(status=Video.Status.PROCESSING, lease_expires_at__lt=Now())
 
     def claim(self, video_id: uuid.UUID) -> "Video | None":
-        """Takes a video into work and returns it with the new fence, or None where that is not possible now.
+        """Takes a queued video into work and returns it with the new fence, or None where that is not possible now.
 
-        One conditional UPDATE decides among any number of workers. The token finds our own claim again,
-        also when the answer to the UPDATE was lost on the way.
+        One conditional UPDATE decides among any number of workers; the token tells our claim from theirs.
         """
         token = uuid.uuid4().hex
-        free = Q(status=Video.Status.QUEUED) & (Q(retry_at=None) | Q(retry_at__lte=Now()))
-        abandoned = Q(status=Video.Status.PROCESSING, lease_expires_at__lt=Now(), attempt__lt=settings.MAX_ATTEMPTS)
-        self.filter(free | abandoned, pk=video_id).update(
+        self.filter(Q(retry_at=None) | Q(retry_at__lte=Now()), pk=video_id, status=Video.Status.QUEUED).update(
             status=Video.Status.PROCESSING,
             fence=F("fence") + 1,
             attempt=F("attempt") + 1,
             lease_token=token,
             lease_expires_at=_from_now(settings.LEASE_SECONDS),
             retry_at=None,
-            s3_path="",
             stage=Video.Stage.METADATA,
             progress=0,
             error_code="",
@@ -66,21 +60,7 @@ class VideoQuerySet(models.QuerySet["Video"]):
             error_retryable=False,
             updated_at=Now(),
         )
-        return self.filter(pk=video_id, lease_token=token).select_related("user").first()
-
-    def give_up_abandoned(self) -> int:
-        """Fails what has lost its worker as often as it may; returns how many."""
-        return (
-            self.abandoned()
-            .filter(attempt__gte=settings.MAX_ATTEMPTS)
-            .update(
-                **Video.failed("worker_lost", "The worker was lost while it was busy with this video.", retryable=True)
-            )
-        )
-
-    def take_back_abandoned(self) -> int:
-        """Puts what has lost its worker back into the queue, to be sent again; returns how many."""
-        return self.abandoned().filter(attempt__lt=settings.MAX_ATTEMPTS).update(**Video.requeued())
+        return self.filter(pk=video_id, lease_token=token).first()
 
 
 class Video(models.Model):
@@ -89,9 +69,12 @@ class Video(models.Model):
     ::
 
         submit ──> queued ──claim──> processing ──complete──> completed
-                    ^  ^                │   │
-                    │  └───release──────┘   └──fail──> failed
-                    └───────────────retry──────────────┘
+                    ^  ^              │   │  │
+                    │  └──release─────┘   │  └──fail───> failed
+                    │  └──abandon─────────┴──abandon───>   │
+                    └───────────────retry──────────────────┘
+
+    (``abandon``: the lease has run out; back into the queue, or failed if the attempts are used up.)
 
     Each transition is one conditional UPDATE that answers whether it happened; nobody else writes
     ``status``. ``fence`` rises with every change of ownership and never goes back: a worker's write
@@ -244,25 +227,32 @@ class Video(models.Model):
 
     def fail(self, code: str, detail: str, *, retryable: bool) -> bool:
         """There will be no transcript."""
-        return self._write(**self.failed(code, detail, retryable=retryable))
+        return self._write(**self._failed(code, detail, retryable=retryable))
 
     def release(self, code: str, detail: str, *, delay: float) -> bool:
         """Back into the queue after a passing error, not before ``delay`` seconds from now."""
-        return self._write(
-            **self.requeued()
-            | {
-                "retry_at": _from_now(delay),
-                "error_code": code,
-                "error_detail": detail[:500],
-                "error_retryable": True,
-            }
-        )
+        why = {"error_code": code, "error_detail": detail[:500], "error_retryable": True}
+        released = self._write(**self._requeued() | why | {"retry_at": _from_now(delay)})
+        self.fence += released  # as the row's has
+        return released
 
     def _write(self, **changes: Any) -> bool:
         mine = Video.objects.filter(pk=self.pk, status=self.Status.PROCESSING, fence=self.fence)
         return mine.update(**({"updated_at": Now()} | changes)) == 1
 
-    # --- What a user or an operator does
+    # --- What anybody does
+
+    def abandon(self) -> bool:
+        """The worker is gone: back into the queue, or failed if that has happened too often.
+
+        False where the lease lives, or somebody else has been here.
+        """
+        ended = self._requeued()
+        if self.attempt >= settings.MAX_ATTEMPTS:
+            ended = self._failed(
+                "worker_lost", "The worker was lost each time that it was busy with this video.", retryable=True
+            )
+        return Video.objects.abandoned().filter(pk=self.pk, fence=self.fence).update(**ended) == 1
 
     def sent(self) -> bool:
         """A message is under way. False where a worker was faster, which is fine."""
@@ -274,7 +264,7 @@ class Video(models.Model):
         changes = {"mode": mode, "wanted_language": wanted_language}
         return (
             Video.objects.filter(pk=self.pk, status=self.Status.FAILED).update(
-                **self.requeued(),
+                **self._requeued(),
                 **{name: value for name, value in changes.items() if value is not None},
                 attempt=0,
                 error_code="",
@@ -298,8 +288,8 @@ class Video(models.Model):
         }
 
     @classmethod
-    def requeued(cls) -> dict[str, Any]:
-        """To be sent to a worker again. The files of an attempt do not outlive it."""
+    def _requeued(cls) -> dict[str, Any]:
+        """To be sent to a worker again. The files of an attempt that came to nothing go."""
         return cls._ended() | {
             "s3_path": "",
             "status": cls.Status.QUEUED,
@@ -309,7 +299,7 @@ class Video(models.Model):
         }
 
     @classmethod
-    def failed(cls, code: str, detail: str, *, retryable: bool) -> dict[str, Any]:
+    def _failed(cls, code: str, detail: str, *, retryable: bool) -> dict[str, Any]:
         """Ended without a transcript, and so without files."""
         return cls._ended() | {
             "s3_path": "",

@@ -6,10 +6,9 @@ from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
-from rest_framework.fields import empty
 
 from videos.models import Video
-from videos.youtube_url import InvalidYouTubeURL, video_id
+from videos.youtube_url import MAX_CHARACTERS, InvalidYouTubeURL, video_id
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -18,35 +17,30 @@ class StrictSerializer(serializers.Serializer[Any]):
     def to_internal_value(self, data: Any) -> Any:
         """Raises ``ValidationError``, keyed by the field's name."""
         if isinstance(data, Mapping):
-            unknown = {self.place(name): [self._unknown()] for name in data if name not in self.fields}
+            known = f"This name is not known. Known are: {', '.join(self.fields)}."
+            unknown = {str(name)[:50]: [known] for name in data if name not in self.fields}
             if unknown:
                 raise serializers.ValidationError(unknown)
         return super().to_internal_value(data)
 
-    def place(self, name: str) -> str:
-        """How an error names the field."""
-        return str(name)[:50]
 
-    def _unknown(self) -> str:
-        return f"This name is not known. Known are: {', '.join(self.fields)}."
+class InvalidQuery(serializers.ValidationError):
+    """400: its places are parameters of the query string, not of the body."""
+
+    in_query = True
 
 
 class QuerySerializer(StrictSerializer):
-    """A query string; its errors name parameters."""
+    """A query string."""
 
-    def place(self, name: str) -> str:
-        """With a question mark, which makes it a parameter in the problem."""
-        return f"?{super().place(name)}"
-
-    def run_validation(self, data: Any = empty) -> Any:
-        """Raises ``ValidationError``, keyed by the parameter's name."""
+    def parameters(self) -> dict[str, Any]:
+        """What was asked for. Raises ``InvalidQuery``."""
         try:
-            return super().run_validation(data)
+            self.is_valid(raise_exception=True)
         except serializers.ValidationError as error:
-            if not isinstance(error.detail, Mapping):
-                raise
-            named = {"?" + name.removeprefix("?"): complaint for name, complaint in error.detail.items()}
-            raise serializers.ValidationError(named) from error
+            raise InvalidQuery(error.detail) from error
+        found: dict[str, Any] = self.validated_data
+        return found
 
 
 class TextField(serializers.CharField):
@@ -59,8 +53,14 @@ class TextField(serializers.CharField):
         return super().to_internal_value(data)
 
 
+@extend_schema_field({"type": "string", "maxLength": MAX_CHARACTERS})
 class YouTubeURLField(TextField):
     """A link to one video; its value is the 11-character id."""
+
+    default_error_messages = {
+        "blank": "This is empty. Paste the link of a YouTube video.",
+        "invalid": "This must be a text: the link of a YouTube video.",
+    }
 
     def to_internal_value(self, data: Any) -> str:
         """Raises ``ValidationError`` with the sentence that says what is wrong with the link."""
@@ -68,6 +68,16 @@ class YouTubeURLField(TextField):
             return video_id(super().to_internal_value(data))
         except InvalidYouTubeURL as error:
             raise serializers.ValidationError(str(error)) from error
+
+
+class WordField(serializers.ChoiceField):
+    """One of a few words; which, the refusal says."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Raises ``ValidationError``."""
+        if not isinstance(data, str) or data not in self.choices:
+            raise serializers.ValidationError(f"This may only be one of: {', '.join(map(str, self.choices))}.")
+        return super().to_internal_value(data)
 
 
 # The tags that occur: language, script, region, variant (https://www.rfc-editor.org/rfc/rfc5646#section-2.1).
@@ -90,13 +100,13 @@ class LanguageField(TextField):
 class AnalyzeSerializer(StrictSerializer):
     """The body of ``POST /analyze``."""
 
-    url = YouTubeURLField(help_text="A link to one YouTube video, in any shape that people paste.", max_length=2100)
+    url = YouTubeURLField(help_text="A link to one YouTube video, in any shape that people paste.")
     language = LanguageField(
         required=False,
         default="",
         help_text="The language you want (BCP 47). Where nobody has written captions in it, you get the spoken one.",
     )
-    mode = serializers.ChoiceField(
+    mode = WordField(
         choices=Video.Mode.choices,
         required=False,
         default=Video.Mode.AUTO,
@@ -108,7 +118,7 @@ class PageQuery(QuerySerializer):
     """The parameters of every list."""
 
     cursor = serializers.CharField(
-        required=False, max_length=500, help_text="From `next` or `previous` of another page."
+        required=False, max_length=4000, help_text="From `next` or `previous` of another page."
     )
     page_size = serializers.IntegerField(required=False, min_value=1, max_value=100, help_text="20 if left out.")
 
@@ -116,9 +126,9 @@ class PageQuery(QuerySerializer):
 class VideoListQuery(PageQuery):
     """The parameters of ``GET /videos``."""
 
-    status = serializers.ChoiceField(choices=Video.Status.values, required=False)
+    status = WordField(choices=Video.Status.values, required=False)
     search = serializers.CharField(required=False, max_length=100, help_text="Words of the title or channel.")
-    ordering = serializers.ChoiceField(
+    ordering = WordField(
         choices=["-created_at", "created_at", "title", "-title"], required=False, default="-created_at"
     )
 

@@ -1,12 +1,11 @@
 """Submit, list, read, retry and delete videos."""
 
-from typing import Any
-
 from django.core import signing
 from django.core.exceptions import ValidationError
 from django.core.files.storage import default_storage
 from django.db.models import Q
 from django.http import FileResponse, HttpResponseRedirect
+from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import status
@@ -85,6 +84,12 @@ class AnalyzeView(APIView):
         return accepted(request, video) if started else Response(VideoSerializer(video).data, headers=_location(video))
 
 
+def _poll_in(video: Video) -> int:
+    """Seconds after which there may be news."""
+    wait = (video.retry_at - timezone.now()).total_seconds() if video.retry_at else 0
+    return max(POLL_SECONDS, int(wait))
+
+
 def accepted(request: Request, video: Video) -> Response:
     """202 with where to look and when."""
     headers = _location(video) | {"Retry-After": str(POLL_SECONDS)}
@@ -107,9 +112,7 @@ class VideoListView(GenericAPIView[Video]):
     )
     def get(self, request: Request) -> Response:
         """Your videos, newest first. Follow `next` for more."""
-        query = VideoListQuery(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        wanted: dict[str, Any] = query.validated_data
+        wanted = VideoListQuery(data=request.query_params).parameters()
         videos = Video.objects.for_user(caller(request))
         if state := wanted.get("status"):
             videos = videos.filter(status=state)
@@ -130,7 +133,7 @@ class VideoDetailView(APIView):
         """Where a video stands. While it is in work, `Retry-After` says when to ask again."""
         video = own_video(request, id)
         working = video.status in (Video.Status.QUEUED, Video.Status.PROCESSING)
-        headers = {"Retry-After": str(POLL_SECONDS)} if working else {}
+        headers = {"Retry-After": str(_poll_in(video))} if working else {}
         return Response(VideoSerializer(video).data, headers=headers)
 
     @extend_schema(

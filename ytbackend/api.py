@@ -1,25 +1,20 @@
-"""What every endpoint shares: the shape of errors, the bounds of a body, the pages of a list."""
+"""What every endpoint shares: the shape of errors, and the bounds of a body."""
 
 import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
+from urllib.parse import quote
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
-from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import InterfaceError, OperationalError
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
 from rest_framework import exceptions
-from rest_framework.pagination import CursorPagination
 from rest_framework.parsers import BaseParser
-from rest_framework.request import Request
-
-if TYPE_CHECKING:
-    from rest_framework.views import APIView  # which imports the parser below
+from rest_framework.settings import api_settings
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +48,7 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> HttpRespo
     if not isinstance(error, exceptions.APIException):
         return None
     if isinstance(error, exceptions.ValidationError):
-        places = list(_places(error.detail))
+        places = list(_query_places(error.detail) if getattr(error, "in_query", False) else _places(error.detail))
         return problem(400, "invalid_request", _summary(places), errors=places)
     headers = {}
     if wait := getattr(error, "wait", None):
@@ -65,7 +60,15 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> HttpRespo
     if error.status_code == HTTPStatus.UNAUTHORIZED:
         return problem(401, "unauthorized", _UNAUTHORIZED, headers=headers)
     more = {"state": error.state} if hasattr(error, "state") else {}
-    return problem(error.status_code, _code(error), str(error.detail), headers=headers, **more)
+    detail = _HINTS.get(type(error), str(error.detail))
+    return problem(error.status_code, _code(error), detail, headers=headers, **more)
+
+
+# What DRF says in these cases names what is wrong, but not what would be right.
+_HINTS = {
+    exceptions.UnsupportedMediaType: "Send the body as JSON, with the header Content-Type: application/json.",
+    exceptions.NotAcceptable: "This answers application/json. Leave the Accept header out, or allow that.",
+}
 
 
 def _code(error: exceptions.APIException) -> str:
@@ -73,25 +76,28 @@ def _code(error: exceptions.APIException) -> str:
     return codes if isinstance(codes, str) else error.default_code
 
 
-def _places(detail: Any, path: str = "") -> Iterator[dict[str, str]]:
-    """Each complaint with its place: a JSON pointer into the body, or the name of a query parameter.
-
-    Serializers of queries name their fields with a leading question mark.
-    """
+def _places(detail: Any, pointer: str = "#") -> Iterator[dict[str, str]]:
+    """Each complaint about a body with its place, a JSON pointer (https://www.rfc-editor.org/rfc/rfc6901)."""
     if isinstance(detail, Mapping):
         for name, inner in detail.items():
-            yield from _places(inner, path if name == "non_field_errors" else f"{path}/{name}")
+            step = quote(str(name).replace("~", "~0").replace("/", "~1"), safe="~")
+            yield from _places(inner, f"{pointer}/{step}" if name != api_settings.NON_FIELD_ERRORS_KEY else pointer)
     elif isinstance(detail, Sequence) and not isinstance(detail, str):
         for inner in detail:
-            yield from _places(inner, path)
-    elif path.startswith("/?"):
-        yield {"parameter": path.removeprefix("/?"), "detail": str(detail)}
+            yield from _places(inner, pointer)
     else:
-        yield {"pointer": f"#{path}", "detail": str(detail)}
+        yield {"pointer": pointer, "detail": str(detail)}
+
+
+def _query_places(detail: Any) -> Iterator[dict[str, str]]:
+    """Each complaint about a query string with the parameter's name."""
+    for name, complaints in detail.items():
+        for complaint in [complaints] if isinstance(complaints, str) else complaints:
+            yield {"parameter": name, "detail": str(complaint)}
 
 
 def _summary(places: Sequence[Mapping[str, str]]) -> str:
-    return " ".join(f"{place.get('parameter') or place['pointer']}: {place['detail']}" for place in places)
+    return " ".join(": ".join(place.values()) for place in places)
 
 
 # --- Answers to requests that reach no view; named by urls.py
@@ -139,44 +145,29 @@ class BoundedJSONParser(BaseParser):
             raise BodyTooLarge
         try:
             return json.loads(body.decode(), object_pairs_hook=_once, parse_constant=_refuse_constant)
+        except _RepeatedKey as error:
+            raise exceptions.ParseError(f"The key {error} stands twice in the body.", code="malformed_json") from error
         except (ValueError, RecursionError) as error:
             raise exceptions.ParseError(
                 'The body must be JSON, such as {"url": "https://youtu.be/dQw4w9WgXcQ"}.', code="malformed_json"
             ) from error
 
 
+class _RepeatedKey(Exception):
+    """Which of the two values was meant, nobody can tell."""
+
+
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(found := dict(pairs)) < len(pairs):
-        raise ValueError("a key stands twice")
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise _RepeatedKey(json.dumps(key[:50]))
+        found[key] = value
     return found
 
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
-
-
-class KeysetPagination(CursorPagination):
-    """Pages by position, not by number: no page costs more than the first, and nothing is seen twice.
-
-    It follows the order that the view gave to the queryset.
-    """
-
-    page_size = 20
-    page_size_query_param = "page_size"
-    max_page_size = 100
-
-    def get_ordering(self, request: Request, queryset: QuerySet[Any], view: "APIView") -> tuple[str, ...]:
-        """The queryset's own."""
-        return tuple(str(name) for name in queryset.query.order_by)
-
-    def paginate_queryset(self, queryset: Any, request: Request, view: "APIView | None" = None) -> list[Any] | None:
-        """A cursor that we have not made is the caller's mistake, and no missing page."""
-        try:
-            return super().paginate_queryset(queryset, request, view)
-        except (exceptions.NotFound, DjangoValidationError) as error:
-            raise exceptions.ValidationError(
-                {"?cursor": "This is no cursor of ours. Follow the links in next and previous as they are."}
-            ) from error
 
 
 def describe_problems(result: dict[str, Any], **_: Any) -> dict[str, Any]:

@@ -128,7 +128,7 @@ FILES_SIGNING_SECONDS = 300
 STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     "default": {
-        "BACKEND": "storages.backends.s3.S3Storage",
+        "BACKEND": "videos.s3.BoundedS3Storage",
         "OPTIONS": {
             "bucket_name": S3_BUCKET,
             "region_name": AWS_REGION,
@@ -161,7 +161,7 @@ COGNITO_JWKS = env.text("COGNITO_JWKS")
 
 CORS_ALLOWED_ORIGINS = env.names("CORS_ALLOWED_ORIGINS", ["https://shri.software"])
 CORS_ALLOW_CREDENTIALS = False  # the token travels in a header; no cookie does
-CORS_EXPOSE_HEADERS = ["Location", "Retry-After", "WWW-Authenticate"]
+CORS_EXPOSE_HEADERS = ["Content-Disposition", "Location", "Retry-After", "WWW-Authenticate"]
 
 # --- The API
 
@@ -171,10 +171,11 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": ["ytbackend.api.BoundedJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PAGINATION_CLASS": "ytbackend.api.KeysetPagination",
+    "DEFAULT_PAGINATION_CLASS": "ytbackend.pagination.KeysetPagination",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "ytbackend.api.exception_handler",
     "URL_FORMAT_OVERRIDE": None,
+    "NON_FIELD_ERRORS_KEY": "",
     "UNAUTHENTICATED_USER": None,
 }
 

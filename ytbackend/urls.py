@@ -21,8 +21,8 @@ admin.site.index_title = "Tables"
 urlpatterns = [
     path("", RootView.as_view(), name="root"),
     path("health", HealthView.as_view(), name="health"),
-    path("schema", SpectacularAPIView.as_view(), name="schema"),
-    path("docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("schema", SpectacularAPIView.as_view(http_method_names=["get", "head"]), name="schema"),
+    path("docs", SpectacularSwaggerView.as_view(url_name="schema", http_method_names=["get", "head"]), name="docs"),
     path("me", MeView.as_view(), name="me"),
     path("analyze", AnalyzeView.as_view(), name="analyze"),
     path("videos", VideoListView.as_view(), name="videos"),

@@ -130,14 +130,16 @@ def test_it_makes_one_row_of_many_requests_at_once(sqs, settings):
     [
         ({}, "#/url", "required"),
         ({"url": None}, "#/url", "null"),
-        ({"url": ""}, "#/url", "blank"),
-        ({"url": 7}, "#/url", "string"),
-        ({"url": True}, "#/url", "string"),
-        ({"url": [LINK]}, "#/url", "string"),
+        ({"url": ""}, "#/url", "Paste the link"),
+        ({"url": 7}, "#/url", "text"),
+        ({"url": True}, "#/url", "text"),
+        ({"url": [LINK]}, "#/url", "text"),
         ({"url": "https://vimeo.com/12345"}, "#/url", "YouTube"),
         ({"url": "https://www.youtube.com/playlist?list=PL1"}, "#/url", "playlist"),
         ({"url": "https://youtu.be/" + "x" * 9000}, "#/url", "characters"),
-        ({"url": LINK, "mode": "magic"}, "#/mode", "magic"),
+        ({"url": LINK, "mode": "magic"}, "#/mode", "auto, captions, speech"),
+        ({"url": LINK, "mode": ["auto"]}, "#/mode", "auto, captions, speech"),
+        ({"url": LINK, "a/b?~": 1}, "#/a~1b%3F~0", "not known"),
         ({"url": LINK, "language": "klingon!"}, "#/language", "BCP 47"),
         ({"url": LINK, "language": 7}, "#/language", "string"),
         ({"url": LINK, "lang": "en"}, "#/lang", "Known are: url, language, mode"),
@@ -161,7 +163,7 @@ def test_it_refuses_a_bad_body_and_names_the_place(alice, body, pointer, hint):
 
 @pytest.mark.parametrize(
     "body",
-    [b"{", b"url=x", b'{"url": "\xff"}', b'{"url": NaN}', b"[" * 16_000, b'{"url": "a", "url": "b"}', b"9" * 5000],
+    [b"{", b"url=x", b'{"url": "\xff"}', b'{"url": NaN}', b"[" * 16_000, b"9" * 5000],
 )
 def test_it_refuses_what_is_no_json(alice, body):
     answer = alice.post("/analyze", body, content_type="application/json")
@@ -169,6 +171,13 @@ def test_it_refuses_what_is_no_json(alice, body):
     assert answer.status_code == 400
     assert answer.json()["code"] == "malformed_json"
     assert "JSON" in answer.json()["detail"]
+
+
+def test_it_refuses_a_key_that_stands_twice(alice):
+    answer = alice.post("/analyze", b'{"url": "a", "url": "b"}', content_type="application/json")
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed_json")
+    assert '"url" stands twice' in answer.json()["detail"]
 
 
 def test_it_takes_an_empty_body_for_one_without_a_link(alice):
@@ -190,6 +199,7 @@ def test_it_refuses_a_form(alice):
 
     assert answer.status_code == 415
     assert answer.json()["code"] == "unsupported_media_type"
+    assert "application/json" in answer.json()["detail"]
 
 
 def test_it_refuses_a_method_that_is_not_there(alice):

@@ -42,14 +42,6 @@ def test_it_deletes_all_below_a_prefix_and_nothing_else(storage):
     assert left("videos/") == ["ab/1/audio.webm"]
 
 
-def test_it_keeps_what_it_is_told_to_keep(storage):
-    put("videos/a/1/audio.webm", "videos/a/2/audio.webm", "videos/a/2/transcript.json")
-
-    assert files.delete_below("videos/a/", keep={"videos/a/2/audio.webm"})
-
-    assert left("videos/a/") == ["2/audio.webm"]
-
-
 def test_it_is_safe_to_repeat(storage):
     put("videos/a/1/audio.webm")
 

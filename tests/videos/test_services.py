@@ -1,5 +1,6 @@
 """What crosses the boundary between rows, messages and files."""
 
+import threading
 import uuid
 from datetime import timedelta
 
@@ -7,6 +8,7 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management import call_command
+from django.db import connection
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -81,6 +83,8 @@ def test_the_sweep_finishes_a_deletion_that_storage_had_prevented(tmp_path, sett
         services.delete_video(video)
     assert default_storage.exists(path)
 
+    Deletion.objects.update(due_at=timezone.now())
+
     assert services.sweep().deletions == 1
     assert not default_storage.exists(path)
 
@@ -104,13 +108,69 @@ def test_the_sweep_removes_what_a_worker_wrote_after_the_deletion(sqs):
     video = builders.processing()
     services.delete_video(video)
     path = default_storage.save(f"{video.attempt_prefix}late.json", ContentFile(b"x"))
-    Deletion.objects.update(requested_at=timezone.now() - Deletion.GRACE)
-    Deletion.objects.update(due_at=timezone.now())
+    Deletion.objects.update(requested_at=timezone.now() - Deletion.GRACE, due_at=timezone.now())
 
     services.sweep()
 
     assert not default_storage.exists(path)
     assert not Deletion.objects.exists()
+
+
+def test_the_sweep_is_not_stopped_by_a_deletion_that_cannot_be_done(sqs):
+    default_storage.save("videos/a-file-and-no-folder", ContentFile(b"x"))
+    Deletion.objects.create(prefix="videos/a-file-and-no-folder/")
+    video = builders.completed()
+    path = default_storage.save(f"{video.files_prefix}1/audio.webm", ContentFile(b"x"))
+    Deletion.objects.create(prefix=video.files_prefix)
+
+    services.sweep()
+
+    assert not default_storage.exists(path)
+
+
+def test_the_sweep_removes_the_files_of_an_attempt_that_lost_its_worker(sqs):
+    video = builders.processing()
+    path = default_storage.save(f"{video.attempt_prefix}audio.webm", ContentFile(b"x"))
+    Video.objects.update(lease_expires_at=Now() - timedelta(seconds=1))
+
+    services.sweep()
+
+    assert not default_storage.exists(path)
+
+
+def test_a_video_whose_worker_is_gone_is_claimed_at_once_and_its_old_files_go():
+    video = builders.processing()
+    path = default_storage.save(f"{video.attempt_prefix}audio.webm", ContentFile(b"x"))
+    Video.objects.update(lease_expires_at=Now() - timedelta(seconds=1))
+
+    claimed = services.claim_video(video.pk)
+
+    assert (claimed.attempt, claimed.attempt_prefix != video.attempt_prefix) == (2, True)
+    assert not default_storage.exists(path)
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has one writer at a time: it cannot happen there")
+def test_a_link_that_is_deleted_while_it_is_submitted_again_is_accepted_anew(sqs, monkeypatch):
+    user, video = builders.user(), builders.completed(youtube_id="dQw4w9WgXcQ")
+    retry = Video.retry
+
+    def delete():
+        services.delete_video(Video.objects.get(pk=video.pk))
+        connection.close()
+
+    def deleted_meanwhile(self, **wanted):
+        monkeypatch.setattr(Video, "retry", retry)
+        other = threading.Thread(target=delete)
+        other.start()
+        other.join()
+        return retry(self, **wanted)
+
+    monkeypatch.setattr(Video, "retry", deleted_meanwhile)
+
+    again, started = services.submit_video(user=user, youtube_id="dQw4w9WgXcQ", mode="auto", language="")
+
+    assert started
+    assert again.pk != video.pk
 
 
 def test_a_video_that_is_gone_is_deleted_without_complaint():

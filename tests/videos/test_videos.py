@@ -95,8 +95,8 @@ def test_it_filters_searches_and_orders(alice, query, titles):
         ("page_size=0", "page_size", "1"),
         ("page_size=101", "page_size", "100"),
         ("page_size=many", "page_size", "integer"),
-        ("status=done", "status", "done"),
-        ("ordering=user", "ordering", "user"),
+        ("status=done", "status", "queued, processing, completed, failed"),
+        ("ordering=user", "ordering", "-created_at, created_at, title, -title"),
         ("search=" + "x" * 101, "search", "100"),
         ("stauts=failed", "stauts", "Known are: cursor, page_size, status, search, ordering"),
     ],
@@ -208,7 +208,7 @@ def test_it_remembers_which_files_must_go_until_no_worker_can_write_any_more(ali
 
     alice.delete(f"/videos/{video.pk}")
 
-    deletion = Deletion.objects.get(video_id=video.pk)
+    deletion = Deletion.objects.get(prefix=video.files_prefix)
     assert deletion.due_at == deletion.requested_at + Deletion.GRACE
 
 

@@ -24,7 +24,7 @@ def staff() -> Client:
 def rows():
     hostile = [Segment(61_000, 62_000, "<script>alert(1)</script>")]
     video = builders.completed(title="<b>Bees</b>", youtube_id="dQw4w9WgXcQ", segments=hostile)
-    Deletion.objects.create(video_id=video.pk)
+    Deletion.objects.create(prefix=video.files_prefix)
     return {User: video.user, Video: video, type(video.transcript): video.transcript, Deletion: Deletion.objects.get()}
 
 

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 
 from videos import queue
 from videos.models import Video
@@ -83,6 +83,7 @@ class Claim:
     def _every(self, beat: Callable[[], None]) -> None:
         try:
             while not self._done.wait(settings.LEASE_SECONDS / 4) and not self._lost.is_set():
+                connection.close_if_unusable_or_obsolete()  # a lost connection is one missed beat, not all of them
                 beat()
         finally:
             connection.close()  # this thread's own
@@ -91,7 +92,7 @@ class Claim:
         try:
             if not self.video.extend():
                 self._lost.set()
-        except DatabaseError:
+        except Error:
             # Not lost yet: the lease has three more beats to live, and every write checks the fence.
             log.warning("could not extend the lease of video %s", self.video.pk, exc_info=True)
 

@@ -102,6 +102,11 @@ class NoSpeech(VideoError):
     sentence = "Nobody speaks in this video, as far as the speech engine can tell."
 
 
+class NotStorable(VideoError):
+    code = "not_storable"
+    sentence = "What this video says cannot be stored as it is. The operators have been told."
+
+
 class LanguageUnsupported(VideoError):
     code = "language_unsupported"
     sentence = "The speech engine of this service does not know the language of this video."

@@ -35,7 +35,7 @@ def milliseconds(value: object, unit_ms: int = 1) -> int | None:
 
 def language_tag(code: object) -> str | None:
     """A language code as a BCP 47 tag in its usual spelling (``pt_br`` -> ``pt-BR``), None for anything else."""
-    if not isinstance(code, str) or not _TAG.fullmatch(tag := code.strip().replace("_", "-").lower()):
+    if not isinstance(code, str) or len(code) > 35 or not _TAG.fullmatch(tag := code.strip().replace("_", "-").lower()):
         return None
     language, *rest = tag.split("-")
     # https://www.rfc-editor.org/rfc/rfc5646#section-2.1.1: scripts are Capitalised, countries are UPPER CASE

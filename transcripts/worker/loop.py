@@ -8,7 +8,8 @@ import uuid
 from types import FrameType
 
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections
+from django.db import Error as DatabaseFailed
+from django.db import close_old_connections
 from django.utils import timezone
 
 from transcripts.worker import errors, pipeline
@@ -19,6 +20,7 @@ from videos.models import Video
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 20  # SQS's longest
+PAUSE_SECONDS = 1  # while queue or database are down
 MAX_BACKOFF_SECONDS = 6 * 3600
 
 
@@ -62,17 +64,18 @@ class Worker:
             message = queue.receive(wait_seconds=self._poll_seconds)
         except queue.QueueUnavailable as error:
             log.warning("no messages: %s", error)
-            time.sleep(1)
+            time.sleep(PAUSE_SECONDS)
             return False
         if message is None:
             return False
         self._busy = True
         try:
             handle(message)
-        except DatabaseError:
-            log.exception("the database failed; the message comes back by itself")
         except queue.QueueUnavailable as error:
             log.warning("a message stays in the queue, which does no harm: %s", error)
+        except Exception:
+            log.exception("a message was not dealt with; it comes back by itself")
+            time.sleep(PAUSE_SECONDS)
         finally:
             self._busy = False
         return True
@@ -93,12 +96,12 @@ class _Stop(BaseException):
 def handle(message: queue.Message) -> None:
     """Works on the video that a message names, if it still wants work.
 
-    Raises ``DatabaseError`` or ``QueueUnavailable``; the message then comes back by itself.
+    Raises ``QueueUnavailable`` or what the database raises; the message then comes back by itself.
     """
     if message.video_id is None:
         log.error("a message that is not ours is left to the dead-letter queue: %.200r", message.body)
         return
-    video = Video.objects.claim(message.video_id)
+    video = services.claim_video(message.video_id)
     if video is None:
         _not_claimed(message, message.video_id)
         return
@@ -107,12 +110,11 @@ def handle(message: queue.Message) -> None:
         with Claim(video, message) as claim:
             pipeline.process(claim)
     except ClaimLost:
-        log.info("video %s was deleted or taken over", video.pk)
-        files.delete_below(video.attempt_prefix)
+        _leave(video)
         return  # the message comes back, and the row then says what to do with it
     except errors.JobError as error:
         _settle(video, error)
-    except DatabaseError:
+    except DatabaseFailed:
         raise
     except Exception:
         log.exception("video %s: a bug", video.pk)
@@ -127,14 +129,22 @@ def _settle(video: Video, error: errors.JobError) -> None:
     cause = f" ({error.__cause__})" if error.__cause__ else ""
     log.warning("video %s: %s: %s%s", video.pk, error.code, error, cause)
     if error.permanent or video.attempt >= settings.MAX_ATTEMPTS:
-        video.fail(error.code, str(error), retryable=error.retryable)
+        ended = services.end_attempt(video, lambda: video.fail(error.code, str(error), retryable=error.retryable))
     else:
         delay = _backoff(video.attempt)
-        released = video.release(error.code, str(error), delay=delay)
-        if released and delay < queue.MAX_DELAY_SECONDS:  # else the sweep sends it when it is due
-            video.refresh_from_db()
+        ended = services.end_attempt(video, lambda: video.release(error.code, str(error), delay=delay))
+        if ended and delay < queue.MAX_DELAY_SECONDS:  # else the sweep sends it when it is due
             services.send(video, delay=delay + 1)
-    files.delete_below(video.attempt_prefix)  # nobody else has a key there
+    if not ended:
+        _leave(video)
+
+
+def _leave(video: Video) -> None:
+    """The claim is gone, and our files with it; unless it is gone because the video is completed, with them."""
+    if Video.objects.filter(pk=video.pk, status=Video.Status.COMPLETED, fence=video.fence).exists():
+        return
+    log.info("video %s was deleted or taken over", video.pk)
+    files.delete_below(video.attempt_prefix)
 
 
 def _backoff(attempt: int) -> float:
@@ -145,7 +155,6 @@ def _backoff(attempt: int) -> float:
 
 def _not_claimed(message: queue.Message, video_id: uuid.UUID) -> None:
     """The row says what becomes of a message that leads to no work."""
-    Video.objects.give_up_abandoned()
     video = Video.objects.filter(pk=video_id).first()
     if video is None or video.status in (Video.Status.COMPLETED, Video.Status.FAILED):
         queue.delete(message)

@@ -2,7 +2,8 @@
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,16 +11,16 @@ from django.conf import settings
 from django.core.files import File
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db import transaction
+from django.db import DataError, transaction
 
-from transcripts.models import Transcript
+from transcripts.models import Transcript, UTF8Encoder
 from transcripts.segments import Segment, plain_text, tidy
 from transcripts.worker import errors, speech, youtube
 from transcripts.worker.claim import Claim
 from videos import files
 from videos.models import Video
 
-MAX_TRANSCRIPT_BYTES = 6_000_000  # with its times it must fit MySQL's smallest usual max_allowed_packet, 16 MB
+MAX_STATEMENT_BYTES = 14_000_000  # MariaDB's max_allowed_packet is 16 MiB, MySQL's 64
 
 
 class _Said(NamedTuple):
@@ -38,22 +39,22 @@ def process(claim: Claim) -> None:
     claim.step(Video.Stage.METADATA)
     extraction = youtube.extract(video.youtube_id)
     about = extraction.metadata
-    claim.hold(video.describe(title=about.title, channel=about.channel, duration_ms=about.duration_ms))
+    with _storable():
+        claim.hold(video.describe(title=about.title, channel=about.channel, duration_ms=about.duration_ms))
 
     said = None
     if video.mode != Video.Mode.SPEECH:
         said = _read_captions(claim, extraction)
         if said is None and video.mode == Video.Mode.CAPTIONS:
             raise errors.NoCaptions
-    audio_path = ""
     if said is None:
         with tempfile.TemporaryDirectory(prefix="transcript-") as folder:
             audio = extraction.audio(Path(folder), lambda done: claim.step(Video.Stage.AUDIO, done))
-            audio_path = _keep_audio(claim, audio)
+            _keep_audio(claim, audio)
             said = _listen(claim, audio, about)
 
     claim.step(Video.Stage.STORING)
-    _store(claim, about, said._replace(segments=tidy(said.segments, _end(about))), audio_path)
+    _store(claim, about, said._replace(segments=tidy(said.segments, _end(about))))
 
 
 def _end(about: youtube.Metadata) -> int | None:
@@ -76,12 +77,11 @@ def _read_captions(claim: Claim, extraction: youtube.Extraction) -> _Said | None
     return _Said(Video.Source.CAPTIONS, "youtube", model, captions.language, captions.segments)
 
 
-def _keep_audio(claim: Claim, audio: Path) -> str:
-    """Stores the audio before it is listened to; returns its path in storage."""
+def _keep_audio(claim: Claim, audio: Path) -> None:
+    """Stores the audio before it is listened to."""
     with audio.open("rb") as content:
         path = _save(f"{claim.video.attempt_prefix}audio{audio.suffix}", File(content))
     claim.hold(claim.video.keep_audio(path))
-    return path
 
 
 def _listen(claim: Claim, audio: Path, about: youtube.Metadata) -> _Said:
@@ -97,10 +97,10 @@ def _listen(claim: Claim, audio: Path, about: youtube.Metadata) -> _Said:
     return _Said(Video.Source.SPEECH, engine.name, engine.model, heard.language, heard.segments)
 
 
-def _store(claim: Claim, about: youtube.Metadata, said: _Said, audio_path: str) -> None:
+def _store(claim: Claim, about: youtube.Metadata, said: _Said) -> None:
     """The file first, then the row: the database never names an object that is not there."""
     video = claim.video
-    if len(plain_text(said.segments).encode()) > MAX_TRANSCRIPT_BYTES:
+    if _statement_bytes(said.segments) > MAX_STATEMENT_BYTES:
         raise errors.TranscriptTooLarge
     document = {
         "video_id": str(video.pk),
@@ -116,7 +116,7 @@ def _store(claim: Claim, about: youtube.Metadata, said: _Said, audio_path: str) 
     }
     content = ContentFile(json.dumps(document, ensure_ascii=False, indent=1).encode())
     path = _save(f"{video.attempt_prefix}transcript.json", content)
-    with transaction.atomic():
+    with _storable(), transaction.atomic():
         claim.hold(video.complete(source=said.source, language=said.language))
         Transcript.objects.store(
             video,
@@ -127,8 +127,21 @@ def _store(claim: Claim, about: youtube.Metadata, said: _Said, audio_path: str) 
             model=said.model,
             s3_path=path,
         )
-    # What earlier attempts left behind.
-    files.delete_below(video.files_prefix, keep={path, audio_path} - {""})
+
+
+@contextmanager
+def _storable() -> Iterator[None]:
+    """What the database refuses for its content, it refuses every time."""
+    try:
+        yield
+    except DataError as error:
+        raise errors.NotStorable from error
+
+
+def _statement_bytes(segments: Sequence[Segment]) -> int:
+    """About how long the INSERT is: text, and timed text as JSON, with what MySQL's quoting adds."""
+    stored = plain_text(segments) + json.dumps(segments, cls=UTF8Encoder)
+    return len(stored.encode()) + sum(stored.count(quoted) for quoted in "'\"\\")
 
 
 def _save(path: str, content: "File[bytes]") -> str:

@@ -386,7 +386,7 @@ def test_it_writes_nothing_when_another_worker_has_taken_over(stand_in, small_mo
 
     def overtake() -> None:
         Video.objects.update(lease_expires_at=Now() - timedelta(seconds=1))
-        Video.objects.claim(video.pk)
+        services.claim_video(video.pk)
 
     meanwhile(stand_in.videos[VOICE], "media", overtake)
 

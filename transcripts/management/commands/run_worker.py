@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from transcripts.worker import speech
 from transcripts.worker.loop import POLL_SECONDS, Worker
@@ -23,6 +24,8 @@ class Command(BaseCommand):
 
     def handle(self, *, once: bool, max_messages: int | None, idle_exit: float | None, **options: Any) -> None:
         speech.check()
+        if not settings.SQS_QUEUE_URL:
+            raise CommandError("SQS_QUEUE_URL is not set. Set it to the URL of the queue that the API sends to.")
         if once:
             max_messages, idle_exit = 1, 0.0
         poll = POLL_SECONDS if idle_exit is None else max(1, min(POLL_SECONDS, int(idle_exit)))

@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
-from django.db import close_old_connections
+from django.db import Error, close_old_connections
 
 from videos import services
 
@@ -23,14 +23,19 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, every: float | None, **options: Any) -> None:
-        while True:
-            swept = services.sweep()
-            if any(swept) or every is None:
-                self.stdout.write(
-                    f"sent {swept.sent}, taken back {swept.taken_back}, given up {swept.given_up}, "
-                    f"deletions {swept.deletions}"
-                )
-            if every is None:
-                return
+        while every is not None:
             close_old_connections()
+            try:
+                swept = services.sweep()
+            except Error as error:  # it comes back, and there will be more to do then
+                self.stderr.write(f"The database failed: {error}")
+            else:
+                if any(swept):
+                    self._tell(swept)
             time.sleep(every)
+        self._tell(services.sweep())
+
+    def _tell(self, swept: services.Swept) -> None:
+        self.stdout.write(
+            f"sent {swept.sent}, taken back {swept.taken_back}, given up {swept.given_up}, deletions {swept.deletions}"
+        )
