@@ -301,6 +301,7 @@ def test_the_database_keeps_a_transcript_of_five_megabytes():
     assert transcript.segments == segments
 
 
+@pytest.mark.django_db(transaction=True)  # MySQL counts rows only once they are committed
 def test_the_lists_and_the_sweep_use_their_indexes():
     user = builders.user()
     for number in range(150):  # few of hers are queued, and few of the queued are hers
@@ -325,6 +326,7 @@ def keys_of(query) -> str:
     if connection.vendor == "sqlite":
         return query.explain()
     with connection.cursor() as cursor:
+        cursor.execute(f"ANALYZE TABLE {query.model._meta.db_table}")
         sql, parameters = query.query.sql_with_params()
         cursor.execute(f"EXPLAIN {sql}", parameters)
         columns = [column[0] for column in cursor.description]
