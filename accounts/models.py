@@ -38,7 +38,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     Callers have no usable password; the API knows them by their tokens alone.
     """
 
-    id = ExactCharField(primary_key=True, max_length=64, help_text="Cognito's sub, or a local login name.")
+    id = ExactCharField("login", primary_key=True, max_length=64, help_text="Cognito's sub, or a local login name.")
     email = models.EmailField(blank=True, default="")
     is_active = models.BooleanField(default=True, help_text="Switched off, every token of this user is refused.")
     is_staff = models.BooleanField(default=False, help_text="May enter the admin.")

@@ -11,13 +11,16 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from local.stack import DATA, Stack, StackError, youtube_is_reachable
+from videos.youtube_url import InvalidYouTubeURL, video_id
 
 FOLDER = DATA / "demo"
 SAMPLES = (
@@ -33,11 +36,16 @@ console = Console(highlight=False)
 def main(arguments: Sequence[str]) -> int:
     """Returns the exit code: 0 when every link has become a transcript."""
     links = [(arguments[0], "Your link.")] if arguments else list(SAMPLES)
+    try:
+        video_id(links[0][0])
+    except InvalidYouTubeURL as error:
+        console.print(f"{links[0][0]}: {error}", markup=False)
+        return 2
     sample = not arguments
     if arguments and not youtube_is_reachable():
         console.print(
             "[bold yellow]YouTube cannot be reached from this machine[/] (nor through YOUTUBE_PROXY_URL, if set), "
-            f"so {arguments[0]} cannot be transcribed here. Showing the sample instead.",
+            f"so {escape(arguments[0])} cannot be transcribed here. Showing the sample instead.",
         )
         links, sample = list(SAMPLES), True
     elif sample:
@@ -46,16 +54,16 @@ def main(arguments: Sequence[str]) -> int:
         )
     shutil.rmtree(FOLDER, ignore_errors=True)
     try:
-        with console.status("Starting API, queue and worker …"):
-            stack = Stack(FOLDER, sample=sample).__enter__()
-        with stack:
+        with ExitStack() as parts:
+            with console.status("Starting API, queue and worker …"):
+                stack = parts.enter_context(Stack(FOLDER, sample=sample))
             stack.start("api", "runserver", stack.api_url.removeprefix("http://"), "--noreload", log=True)
             stack.start("worker", "run_worker", log=True)
             stack.wait_for_api()
             token = stack.token()
             done = [_show(stack, token, link, about) for link, about in links]
     except StackError as error:
-        console.print(f"[bold red]{error}", style="red")
+        console.print(str(error), style="bold red", markup=False)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -66,16 +74,16 @@ def main(arguments: Sequence[str]) -> int:
 
 def _show(stack: Stack, token: str, link: str, about: str) -> bool:
     console.rule(f"[bold]{about}")
-    console.print(f"POST /analyze [cyan]{link}")
+    console.print(f"POST /analyze [cyan]{escape(link)}")
     status, video = _call(stack, token, "POST", "/analyze", {"url": link})
     if status >= 400:
-        console.print(f"[red]{status}: {video['detail']}")
+        console.print(f"{status}: {video['detail']}", style="red", markup=False)
         return False
     console.print(f"{status}: video {video['id']} is {video['status']}")
     video = _follow(stack, token, video)
     if video["status"] != "completed":
         error = video["error"] or {"code": "timeout", "detail": "It takes too long; see worker.log."}
-        console.print(f"[red]{error['code']}: {error['detail']}")
+        console.print(f"{error['code']}: {error['detail']}", style="red", markup=False)
         return False
     _, transcript = _call(stack, token, "GET", f"/videos/{video['id']}/transcript")
     _print_transcript(video, transcript)
@@ -101,17 +109,21 @@ def _follow(stack: Stack, token: str, video: dict[str, Any]) -> dict[str, Any]:
 
 def _print_transcript(video: dict[str, Any], transcript: dict[str, Any]) -> None:
     segments = transcript["segments"]
-    table = Table(title=f"{video['title']} — {video['channel']}", title_style="bold", show_header=False, box=None)
+    table = Table(
+        title=escape(f"{video['title']} — {video['channel']}"), title_style="bold", show_header=False, box=None
+    )
     table.add_column(style="green", justify="right")
     table.add_column()
     for segment in segments[:SHOWN_SEGMENTS]:
         seconds = segment["start_ms"] // 1000
-        table.add_row(f"{seconds // 60}:{seconds % 60:02}", segment["text"])
+        table.add_row(f"{seconds // 60}:{seconds % 60:02}", escape(segment["text"]))
     console.print(table)
     if len(segments) > SHOWN_SEGMENTS:
         console.print(f"… and {len(segments) - SHOWN_SEGMENTS} segments more.")
     how = f"{transcript['source']} ({transcript['engine']}, {transcript['model']})"
-    console.print(f"{len(transcript['content'].split())} words in {transcript['language']}, from {how}.\n")
+    console.print(
+        f"{len(transcript['content'].split())} words in {transcript['language']}, from {how}.\n", markup=False
+    )
 
 
 def _call(stack: Stack, token: str, method: str, path: str, body: object = None) -> tuple[int, dict[str, Any]]:

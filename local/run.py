@@ -11,7 +11,6 @@ from rich.console import Console
 from local import youtube
 from local.stack import DATA, Stack, StackError, youtube_is_reachable
 
-PORT = int(os.environ.get("PORT") or 8000)
 ADMIN = "admin"
 ADMIN_PASSWORD = "embedded-stack-only"
 SWEEP_SECONDS = "10"
@@ -24,7 +23,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     sample = not youtube_is_reachable()
     try:
-        with Stack(DATA, port=PORT, sample=sample) as stack:
+        with Stack(DATA, port=_port(), sample=sample) as stack:
             _prepare(stack)
             stack.start("API", "runserver", stack.api_url.removeprefix("http://"), log=False)
             stack.start("worker", "run_worker", log=False)
@@ -35,11 +34,18 @@ def main() -> int:
                 stack.check_children()
                 time.sleep(1)
     except StackError as error:
-        console.print(f"[bold red]{error}")
+        console.print(f"{error}", style="bold red", markup=False)
         return 1
     except KeyboardInterrupt:
         console.print(f"\nStopped. The data stays in {DATA}/; [bold]make run[/] goes on from there.")
         return 0
+
+
+def _port() -> int:
+    text = os.environ.get("PORT") or "8000"
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
+        raise StackError(f"PORT is {text!r}, but must be a number from 1 to 65535.")
+    return int(text)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

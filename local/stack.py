@@ -1,9 +1,11 @@
 """The embedded stack: the project's own API and worker as processes, with stand-ins for what AWS and YouTube are."""
 
 import contextlib
+import fcntl
 import logging
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -51,6 +53,7 @@ class Stack:
 
     def __enter__(self) -> "Stack":
         with self._parts as parts:
+            parts.enter_context(_alone_in(self.folder))
             aws_url = parts.enter_context(_aws())
             self.environment = os.environ | {
                 "DJANGO_SETTINGS_MODULE": "ytbackend.settings",
@@ -67,6 +70,7 @@ class Stack:
                 "COGNITO_USER_POOL_ID": cognito.POOL_ID,
                 "COGNITO_CLIENT_IDS": cognito.CLIENT_ID,
                 "COGNITO_JWKS": str(self.folder / "cognito" / cognito.JWKS_FILE),
+                "LEASE_SECONDS": os.environ.get("LEASE_SECONDS") or "15",  # a killed worker is missed soon
                 "SPEECH_MODEL": os.environ.get("SPEECH_MODEL") or str(_named_model(self.folder)),
             }
             if self._sample:
@@ -96,7 +100,12 @@ class Stack:
         path = self.folder / f"{name}.log" if log else None
         with path.open("wb") if path else contextlib.nullcontext() as output:
             process = subprocess.Popen(
-                [sys.executable, "manage.py", *arguments], cwd=ROOT, env=self.environment, stdout=output, stderr=output
+                [sys.executable, "manage.py", *arguments],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # Ctrl-C is for us; we then end the children, each once
             )
         self._children.append(Child(name, process, path))
 
@@ -104,8 +113,7 @@ class Stack:
         """Raises ``StackError`` if one has ended by itself."""
         for child in self._children:
             if child.process.poll() is not None:
-                last = child.log.read_text(errors="replace")[-2000:] if child.log else "see above"
-                raise StackError(f"The {child.name} has ended by itself:\n{last}")
+                raise StackError(_obituary(child))
 
     def wait_for_api(self) -> None:
         """Returns when the API answers. Raises ``StackError``."""
@@ -118,13 +126,33 @@ class Stack:
 
     def _end_children(self) -> None:
         for child in self._children:
-            child.process.terminate()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.process.pid, signal.SIGTERM)
         for child in self._children:
             try:
                 child.process.wait(timeout=10)
             except subprocess.TimeoutExpired:
-                child.process.kill()
+                os.killpg(child.process.pid, signal.SIGKILL)
                 child.process.wait()
+
+
+def _obituary(child: Child) -> str:
+    code = child.process.returncode
+    how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"has ended by itself with exit code {code}"
+    last = f" It wrote last:\n{child.log.read_text(errors='replace')[-2000:]}" if child.log else ""
+    return f"The {child.name} {how}. Start again: what it had in hand goes on when its lease has run out.{last}"
+
+
+@contextlib.contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Two stacks on one database would each wait for messages in the queue of the other."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise StackError(f"Another stack is running on {folder}. Stop it first, or set DATA_DIR.") from None
+        yield
 
 
 def youtube_is_reachable() -> bool:

@@ -35,7 +35,12 @@ ENDPOINTS = {
     "/youtubei/v1/next": "next",
     "/api/timedtext": "timedtext",
 }
-UNKNOWN = {"playabilityStatus": {"status": "ERROR", "reason": "This video is unavailable"}}
+UNKNOWN = {
+    "playabilityStatus": {
+        "status": "ERROR",
+        "reason": "This stand-in of YouTube has only its samples, and this is none of them",
+    }
+}
 
 
 class Request(NamedTuple):

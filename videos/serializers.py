@@ -14,6 +14,8 @@ from videos.youtube_url import MAX_CHARACTERS, InvalidYouTubeURL, video_id
 class StrictSerializer(serializers.Serializer[Any]):
     """Input: a name that is not known is refused with the names that are, so that no typo is ignored."""
 
+    default_error_messages = {"invalid": "The body must be a JSON object, not {datatype}."}
+
     def to_internal_value(self, data: Any) -> Any:
         """Raises ``ValidationError``, keyed by the field's name."""
         if isinstance(data, Mapping):

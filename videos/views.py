@@ -1,5 +1,7 @@
 """Submit, list, read, retry and delete videos."""
 
+from collections.abc import Iterable
+
 from django.core import signing
 from django.core.exceptions import ValidationError
 from django.core.files.storage import default_storage
@@ -11,6 +13,8 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework import status
 from rest_framework.exceptions import APIException, NotFound
 from rest_framework.generics import GenericAPIView
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
@@ -70,8 +74,9 @@ class AnalyzeView(APIView):
     def post(self, request: Request) -> Response:
         """Turns a YouTube link into a transcript.
 
-        A link that you have submitted before, in whatever shape, answers the video that you have. One that
-        has failed starts again.
+        A link that you have submitted before, in whatever shape, answers the video that you have, as it is:
+        delete it first to have it done in another mode or language. One that has failed starts again, with
+        what this call asks for.
         """
         wanted = AnalyzeSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
@@ -169,8 +174,21 @@ class RetryView(APIView):
         return accepted(request, video)
 
 
+class AnyAccept(DefaultContentNegotiation):
+    """What is answered here is a file or the way to one, whatever ``Accept`` says; only problems are JSON."""
+
+    def select_renderer(
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        """The first."""
+        first = next(iter(renderers))
+        return first, first.media_type
+
+
 class AudioView(APIView):
     """``GET /videos/{id}/audio``."""
+
+    content_negotiation_class = AnyAccept
 
     @extend_schema(
         responses={302: OpenApiResponse(None, "`Location` is a signed address that lives for minutes.")},
@@ -183,7 +201,7 @@ class AudioView(APIView):
         """Where the audio can be fetched without a token, for a few minutes. 404 where none is stored."""
         video = own_video(request, id)
         if not video.s3_path:
-            raise NotFound("No audio is stored for this video: its text came from captions, or it is not there yet.")
+            raise NotFound(_why_no_audio(video))
         try:
             address = default_storage.url(video.s3_path)
         except files.errors() as error:
@@ -191,11 +209,20 @@ class AudioView(APIView):
         return HttpResponseRedirect(request.build_absolute_uri(address))
 
 
+def _why_no_audio(video: Video) -> str:
+    if video.source == Video.Source.CAPTIONS:
+        return "No audio is stored for this video: its text came from captions."
+    if video.status == Video.Status.FAILED:
+        return "No audio is stored for this video, because it failed."
+    return f"The video is {video.status}. Its audio can be fetched when it has been downloaded."
+
+
 class FileView(APIView):
     """``GET /files/{token}``: stands in for S3's signed addresses where there is no bucket."""
 
     authentication_classes = ()
     permission_classes = ()
+    content_negotiation_class = AnyAccept
 
     @extend_schema(exclude=True)
     def get(self, request: Request, token: str) -> FileResponse:

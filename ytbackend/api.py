@@ -31,7 +31,13 @@ def problem(
     """
     title = HTTPStatus(status).phrase
     body = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail} | more
-    return JsonResponse(body, status=status, headers=headers, content_type="application/problem+json")
+    return JsonResponse(
+        body,
+        status=status,
+        headers=headers,
+        content_type="application/problem+json",
+        json_dumps_params={"ensure_ascii": False},
+    )
 
 
 def exception_handler(error: Exception, context: Mapping[str, Any]) -> HttpResponse | None:
@@ -61,6 +67,8 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> HttpRespo
         return problem(401, "unauthorized", _UNAUTHORIZED, headers=headers)
     more = {"state": error.state} if hasattr(error, "state") else {}
     detail = _HINTS.get(type(error), str(error.detail))
+    if isinstance(error, exceptions.MethodNotAllowed):
+        detail = f"{error.detail} Here one can: {', '.join(context['view'].allowed_methods)}."
     return problem(error.status_code, _code(error), detail, headers=headers, **more)
 
 
@@ -108,6 +116,11 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
     if request.path_info.startswith("/admin/"):
         return defaults.page_not_found(request, exception or Http404())
     return problem(404, "not_found", "Nothing is here. GET /docs lists what there is.")
+
+
+def nothing_here(request: HttpRequest, rest: str) -> HttpResponse:
+    """Every address that is not one of ours."""
+    return not_found(request)
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

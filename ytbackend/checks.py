@@ -35,6 +35,14 @@ def needed_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> l
                 id="ytbackend.W001",
             )
         )
+    if not settings.AWS_REGION:
+        messages.append(
+            Warn(
+                "AWS_REGION is empty.",
+                hint="Set it to the region of queue and bucket, such as eu-central-1, unless boto3 finds it elsewhere.",
+                id="ytbackend.W003",
+            )
+        )
     if not settings.S3_BUCKET:
         messages.append(
             Warn(

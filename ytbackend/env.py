@@ -5,7 +5,9 @@ variable it was and what it may be.
 """
 
 import os
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import dj_database_url
@@ -55,6 +57,25 @@ def names(name: str, default: Sequence[str] = (), *, choices: Sequence[str] = ()
     if unknown:
         raise ImproperlyConfigured(f"{name} has {unknown[0]!r}, but may only have: {', '.join(choices)}.")
     return found
+
+
+def pattern(name: str, regex: str, meaning: str, default: str = "") -> str:
+    """Text of a known form; ``meaning`` completes "must be …"."""
+    value = text(name, default)
+    if value and not re.fullmatch(regex, value):
+        shown = "set" if "@" in value else repr(value)  # it may hold a password
+        raise ImproperlyConfigured(f"{name} is {shown}, but must be {meaning}.")
+    return value
+
+
+def folder(name: str, default: Path) -> Path:
+    """A folder; made where it does not exist."""
+    path = Path(text(name) or default)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name} is {str(path)!r}, which cannot be made: {error.strerror}.") from None
+    return path
 
 
 def database(name: str, default: str) -> dict[str, Any]:

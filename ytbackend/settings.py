@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from ytbackend import env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-DATA_DIR = Path(env.text("DATA_DIR", str(BASE_DIR / "data")))
+DATA_DIR = Path(env.text("DATA_DIR") or BASE_DIR / "data")
 VERSION = "0.1.0"
 
 # --- Django
@@ -112,7 +112,7 @@ if _database["ENGINE"] == "django.db.backends.mysql":
     } | _database.get("OPTIONS", {})
     _database["TEST"] = {"CHARSET": "utf8mb4"}
 else:
-    Path(_database["NAME"]).parent.mkdir(parents=True, exist_ok=True)
+    env.folder("DATA_DIR", Path(_database["NAME"]).parent)
     # Several processes share the file: readers do not wait for the writer (WAL), writers queue up.
     _database["OPTIONS"] = {
         "timeout": 20,
@@ -122,8 +122,8 @@ else:
 
 # --- Files
 
-AWS_REGION = env.text("AWS_REGION") or None
-S3_BUCKET = env.text("S3_BUCKET")
+AWS_REGION = env.pattern("AWS_REGION", r"[a-z]{2,4}(-[a-z]+)+-\d+", "a region such as eu-central-1") or None
+S3_BUCKET = env.pattern("S3_BUCKET", r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "the name of a bucket, without s3://")
 FILES_SIGNING_SECONDS = 300
 STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
@@ -150,7 +150,7 @@ WHITENOISE_USE_FINDERS = True  # served from the packages: no collectstatic step
 
 # --- Queue
 
-SQS_QUEUE_URL = env.text("SQS_QUEUE_URL")
+SQS_QUEUE_URL = env.pattern("SQS_QUEUE_URL", r"https?://[^/\s]+/\S+", "the URL of the queue, not its name or ARN")
 
 # --- Who may call
 
@@ -181,7 +181,7 @@ REST_FRAMEWORK = {
 
 SPECTACULAR_SETTINGS = {
     "TITLE": "YouTube transcripts",
-    "DESCRIPTION": "From a YouTube link to a transcript that can be read, exported, searched and deleted.",
+    "DESCRIPTION": "From a YouTube link to a transcript that can be read, exported and deleted.",
     "VERSION": VERSION,
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
@@ -203,7 +203,9 @@ SPECTACULAR_SETTINGS = {
 
 # --- The worker
 
-YOUTUBE_PROXY_URL = env.text("YOUTUBE_PROXY_URL")
+YOUTUBE_PROXY_URL = env.pattern(
+    "YOUTUBE_PROXY_URL", r"(https?|socks[45]h?)://\S+", "like http://user:password@host:port"
+)
 YOUTUBE_RETRIES = env.integer("YOUTUBE_RETRIES", 3, least=0, most=10)
 MAX_VIDEO_MINUTES = env.integer("MAX_VIDEO_MINUTES", 720, least=1, most=10_000)
 MAX_AUDIO_MEGABYTES = env.integer("MAX_AUDIO_MEGABYTES", 1024, least=1, most=100_000)
@@ -221,5 +223,9 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.choice("LOG_LEVEL", "INFO", choices=_LEVELS)},
-    "loggers": {name: {"level": "WARNING"} for name in ("botocore", "boto3", "faster_whisper", "urllib3")},
+    "loggers": {
+        **{name: {"level": "WARNING"} for name in ("botocore", "boto3", "faster_whisper", "urllib3")},
+        "django.request": {"level": "ERROR"},  # a caller's mistake is no news
+        "django.utils.autoreload": {"level": "WARNING"},
+    },
 }

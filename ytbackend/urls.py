@@ -9,6 +9,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from accounts.views import MeView
 from transcripts.views import TranscriptDetailView, TranscriptListView, VideoTranscriptView
 from videos.views import AnalyzeView, AudioView, FileView, RetryView, VideoDetailView, VideoListView
+from ytbackend.api import nothing_here
 from ytbackend.views import HealthView, RootView
 
 handler400 = "ytbackend.api.bad_request"
@@ -38,3 +39,4 @@ urlpatterns = [
 
 if not settings.S3_BUCKET:
     urlpatterns.append(path("files/<str:token>", FileView.as_view(), name="file"))
+urlpatterns.append(path("<path:rest>", nothing_here))  # so that DEBUG answers as production does

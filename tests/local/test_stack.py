@@ -51,7 +51,7 @@ def test_the_demo_says_plainly_when_youtube_cannot_be_reached_and_shows_the_samp
 
 
 @contextmanager
-def running(folder: Path, port: int) -> Iterator[tuple[str, str, Path]]:
+def running(folder: Path, port: int, *, exit_code: int = 0) -> Iterator[tuple[str, str, Path]]:
     """``make run``; gives the API's address, a token, and what was printed."""
     log = folder / "run.log"
     with log.open("w") as output:
@@ -64,7 +64,7 @@ def running(folder: Path, port: int) -> Iterator[tuple[str, str, Path]]:
         yield f"http://127.0.0.1:{port}", re.search(r"TOKEN=(\S+)", log.read_text())[1], log
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=30) == exit_code
 
 
 def wait_for(condition, process=None) -> None:
@@ -120,6 +120,77 @@ Video.objects.create(
     enqueued_at=timezone.now(),
 )
 """
+
+
+@pytest.mark.parametrize("link", ["nonsense", "https://vimeo.com/12345", "https://www.youtube.com/playlist?list=PL1"])
+def test_the_demo_refuses_what_is_no_link_to_a_video(tmp_path, link):
+    done = demo(tmp_path, link)
+
+    assert done.returncode == 2
+    assert done.stdout.startswith(f"{link}: ")
+
+
+def test_the_running_stack_ends_without_a_word_too_many_when_it_is_interrupted(tmp_path, port):
+    log = tmp_path / "run.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "local.run"],
+            cwd=ROOT,
+            env=environment(tmp_path, PORT=str(port)),
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    wait_for(lambda: "TOKEN=" in log.read_text(), process)
+
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does at Ctrl-C
+
+    assert process.wait(timeout=8) == 0
+    assert "Traceback" not in log.read_text()
+    assert "Stopped. The data stays in" in log.read_text()
+
+
+def test_the_running_stack_tells_what_became_of_a_worker_that_was_killed(tmp_path, port):
+    with running(tmp_path, port, exit_code=1) as (_, _, log):
+        workers = subprocess.run(
+            ["pgrep", "-f", "run_worker"], capture_output=True, text=True, check=True
+        ).stdout.split()
+        mine = [pid for pid in workers if str(tmp_path) in Path(f"/proc/{pid}/environ").read_text()]
+        os.kill(int(mine[0]), signal.SIGKILL)
+        wait_for(lambda: "was killed by SIGKILL" in log.read_text())
+
+
+@pytest.mark.parametrize("value", ["foo", "99999", "0"])
+def test_the_running_stack_refuses_a_port_that_is_none(tmp_path, value):
+    done = subprocess.run(
+        [sys.executable, "-m", "local.run"],
+        cwd=ROOT,
+        env=environment(tmp_path, PORT=value),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout.strip()) == (1, f"PORT is '{value}', but must be a number from 1 to 65535.")
+
+
+def test_a_second_stack_on_the_same_data_is_refused(tmp_path, port):
+    from local.stack import _free_port
+
+    with running(tmp_path, port):
+        second = subprocess.run(
+            [sys.executable, "-m", "local.run"],
+            cwd=ROOT,
+            env=environment(tmp_path, PORT=str(_free_port())),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    assert second.returncode == 1
+    assert "Another stack is running on" in second.stdout
 
 
 def test_the_running_stack_says_so_when_its_port_is_taken(tmp_path, port):

@@ -144,8 +144,8 @@ def test_it_makes_one_row_of_many_requests_at_once(sqs, settings):
         ({"url": LINK, "language": 7}, "#/language", "string"),
         ({"url": LINK, "lang": "en"}, "#/lang", "Known are: url, language, mode"),
         ({"url": LINK, "status": "completed"}, "#/status", "not known"),
-        ([LINK], "#", "dictionary"),
-        ("text", "#", "dictionary"),
+        ([LINK], "#", "JSON object"),
+        ("text", "#", "JSON object"),
         (None, "#", "No data"),
     ],
 )

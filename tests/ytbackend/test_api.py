@@ -59,6 +59,22 @@ def test_it_answers_a_problem_where_nothing_is(alice, address):
     assert answer.json().keys() == {"type", "title", "status", "code", "detail"}
 
 
+def test_it_answers_the_same_problem_while_debugging(alice, settings):
+    settings.DEBUG = True
+
+    assert alice.get("/nothing").json()["code"] == "not_found"
+
+
+@pytest.mark.parametrize("address", ["/docs", "/schema"])
+def test_it_refuses_odd_methods_on_its_documentation(stranger, address):
+    assert [getattr(stranger, method)(address).status_code for method in ("options", "post")] == [405, 405]
+
+
+@pytest.mark.parametrize("query", ["?=x", "?%00=1", "?cursor=", "?page_size=+5"])
+def test_it_survives_odd_queries(alice, query):
+    assert alice.get(f"/videos{query}").status_code in (200, 400)
+
+
 @pytest.mark.parametrize("method", ["put", "patch", "post"])
 def test_it_answers_a_problem_for_a_method_that_is_not_there(alice, method):
     answer = getattr(alice, method)("/videos")
@@ -66,6 +82,7 @@ def test_it_answers_a_problem_for_a_method_that_is_not_there(alice, method):
     assert answer.status_code == 405
     assert answer["Content-Type"] == "application/problem+json"
     assert "GET" in answer["Allow"]
+    assert "GET" in answer.json()["detail"]
 
 
 def test_it_refuses_a_host_that_is_not_ours_with_a_problem(stranger):

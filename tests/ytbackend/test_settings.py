@@ -80,6 +80,22 @@ def test_a_value_that_cannot_be_understood_is_refused_by_name_and_without_secret
     assert "hunter2" not in str(refused.value)
 
 
+def test_a_folder_that_cannot_be_made_is_named(monkeypatch):
+    monkeypatch.setenv("NAME", "/proc/nowhere")
+
+    with pytest.raises(ImproperlyConfigured, match=r"^NAME is '/proc/nowhere'"):
+        env.folder("NAME", Path("/tmp"))
+
+
+def test_a_password_of_the_proxy_is_not_shown(monkeypatch):
+    monkeypatch.setenv("NAME", "user:hunter2@proxy")
+
+    with pytest.raises(ImproperlyConfigured) as refused:
+        env.pattern("NAME", "https?://.*", "like http://host")
+
+    assert "hunter2" not in str(refused.value)
+
+
 def test_a_password_may_have_any_character(monkeypatch):
     monkeypatch.setenv("NAME", "mysql://api:p%40ss%2Fword%23@db:3307/transcripts")
 
@@ -118,6 +134,12 @@ def test_a_deployment_that_has_everything_is_clean():
         ("S3_BUCKET", "", "S3_BUCKET"),
         ("DATABASE_URL", "", "DATABASE_URL"),
         ("MAX_ATTEMPTS", "0", "MAX_ATTEMPTS"),
+        ("SQS_QUEUE_URL", "transcripts", "SQS_QUEUE_URL"),
+        ("S3_BUCKET", "s3://transcripts", "S3_BUCKET"),
+        ("AWS_REGION", "", "AWS_REGION"),
+        ("AWS_REGION", "Frankfurt am Main", "AWS_REGION"),
+        ("YOUTUBE_PROXY_URL", "proxy:8080", "YOUTUBE_PROXY_URL"),
+        ("LOG_LEVEL", "LOUD", "LOG_LEVEL"),
     ],
 )
 def test_a_deployment_that_lacks_something_is_told_what(name, value, said, tmp_path):

@@ -38,10 +38,9 @@ class Worker:
     def run(self, *, max_messages: int | None = None, idle_exit: float | None = None) -> int:
         """Works until it is told to stop, has handled ``max_messages``, or was idle for ``idle_exit`` seconds.
 
-        Returns how many messages it has handled.
+        Returns how many messages it has handled. Takes SIGTERM and SIGINT over while it runs.
         """
-        for number in _SIGNALS:
-            signal.signal(number, self._on_signal)
+        before = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}
         log.info("waiting for messages")
         handled = 0
         idle_since = time.monotonic()
@@ -54,6 +53,10 @@ class Worker:
                     break
         except _Stop:
             pass
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            for number, handler in before.items():
+                signal.signal(number, handler)
         log.info("stopped after %d messages", handled)
         return handled
 
@@ -81,9 +84,12 @@ class Worker:
         return True
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if not self._busy:
-            raise _Stop
         self._stopping = True
+        if not self._busy:
+            # Where Python swallows the exception (in a finaliser, say), the alarm raises it again.
+            signal.signal(signal.SIGALRM, self._on_signal)
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            raise _Stop
         for again in _SIGNALS:
             signal.signal(again, signal.SIG_DFL)  # ends the process also where C code never gives way to Python
         log.info("%s: the job in hand is finished first; once more ends it now", signal.Signals(number).name)
@@ -127,7 +133,8 @@ def handle(message: queue.Message) -> None:
 def _settle(video: Video, error: errors.JobError) -> None:
     """The whole retry rule: a passing cause is tried again until the attempts are used up."""
     cause = f" ({error.__cause__})" if error.__cause__ else ""
-    log.warning("video %s: %s: %s%s", video.pk, error.code, error, cause)
+    level = logging.INFO if error.permanent and not cause else logging.WARNING
+    log.log(level, "video %s: %s: %s%s", video.pk, error.code, error, cause)
     if error.permanent or video.attempt >= settings.MAX_ATTEMPTS:
         ended = services.end_attempt(video, lambda: video.fail(error.code, str(error), retryable=error.retryable))
     else:

@@ -26,6 +26,8 @@ class Command(BaseCommand):
         speech.check()
         if not settings.SQS_QUEUE_URL:
             raise CommandError("SQS_QUEUE_URL is not set. Set it to the URL of the queue that the API sends to.")
+        if (max_messages is not None and max_messages < 1) or (idle_exit is not None and idle_exit < 0):
+            raise CommandError("--max-messages must be at least 1, and --idle-exit at least 0.")
         if once:
             max_messages, idle_exit = 1, 0.0
         poll = POLL_SECONDS if idle_exit is None else max(1, min(POLL_SECONDS, int(idle_exit)))

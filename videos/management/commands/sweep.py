@@ -1,12 +1,21 @@
 """``manage.py sweep``."""
 
 import time
+from argparse import ArgumentTypeError
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error, close_old_connections
 
 from videos import services
+
+
+def seconds(text: str) -> float:
+    """An argument that is a time to wait."""
+    value = float(text)
+    if not 0 < value < 1e6:
+        raise ArgumentTypeError("it must be a number of seconds above 0")
+    return value
 
 
 class Command(BaseCommand):
@@ -19,7 +28,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--every", type=float, metavar="SECONDS", help="Go on until ended, once every so many seconds."
+            "--every", type=seconds, metavar="SECONDS", help="Go on until ended, once every so many seconds."
         )
 
     def handle(self, *, every: float | None, **options: Any) -> None:
@@ -33,7 +42,10 @@ class Command(BaseCommand):
                 if any(swept):
                     self._tell(swept)
             time.sleep(every)
-        self._tell(services.sweep())
+        try:
+            self._tell(services.sweep())
+        except Error as error:
+            raise CommandError(f"The database failed: {error}. Has `manage.py migrate` been run?") from error
 
     def _tell(self, swept: services.Swept) -> None:
         self.stdout.write(
