@@ -63,7 +63,8 @@ def running(folder: Path, port: int, *, exit_code: int = 0) -> Iterator[tuple[st
         wait_for(lambda: "TOKEN=" in log.read_text(), process)
         yield f"http://127.0.0.1:{port}", re.search(r"TOKEN=(\S+)", log.read_text())[1], log
     finally:
-        process.send_signal(signal.SIGTERM)
+        if exit_code == 0:  # else it ends by itself
+            process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=30) == exit_code
 
 
