@@ -126,20 +126,20 @@ class FetchedKeySet:
         if not url.startswith("https://"):
             raise ValueError("A key set is fetched over https only.")
         self._url, self._fetch, self._now, self._patience = url, fetch, now, patience
-        self._turn = threading.Lock()  # who holds it may fetch; keys are read without it
+        self._turn = threading.Lock()  # who holds it may begin a fetch; keys are read without it
         self._latest = _Snapshot({}, None)
         self._attempted_at: float | None = None
+        self._fetching: threading.Thread | None = None
 
     def key(self, kid: str) -> RSAPublicKey | None:
         """Return the key, fetching at most once per cool-down; see :class:`KeySet`."""
         latest = self._latest
         known = kid in latest.keys and self._within(USABLE_SECONDS, latest.fetched_at)
         fresh = self._within(FRESH_SECONDS, latest.fetched_at)
-        if not (known and fresh) and self._turn.acquire(blocking=not known):
-            try:
-                self._refresh(wait=not known)
-            finally:
-                self._turn.release()
+        if not (known and fresh):
+            fetching = self._begun_fetch()
+            if not known and fetching is not None:
+                fetching.join(self._patience)
             latest = self._latest
         if not self._within(USABLE_SECONDS, latest.fetched_at):
             raise KeysUnavailable(f"no key set from {self._url}")
@@ -149,18 +149,18 @@ class FetchedKeySet:
         """Tell whether less than ``seconds`` have passed; a clock that was set back counts as long ago."""
         return since is not None and 0 <= self._now() - since < seconds
 
-    def _refresh(self, *, wait: bool) -> None:
-        """Fetch, unless that was tried just now. In a thread, because no time-out bounds all steps of it together.
+    def _begun_fetch(self) -> threading.Thread | None:
+        """Return the fetch that is under way or was the last; begin one, unless that was tried just now.
 
-        A fetch that outlasts the caller's patience goes on, and its keys are there for a later caller.
+        In a thread, because no time-out bounds all steps of it together. A fetch that outlasts a caller's
+        patience goes on, and its keys are there for a later caller.
         """
-        if self._within(COOL_DOWN_SECONDS, self._attempted_at):
-            return
-        self._attempted_at = self._now()
-        attempt = threading.Thread(target=self._attempt, name="key set", daemon=True)
-        attempt.start()
-        if wait:
-            attempt.join(self._patience)
+        with self._turn:
+            if not self._within(COOL_DOWN_SECONDS, self._attempted_at):
+                self._attempted_at = self._now()
+                self._fetching = threading.Thread(target=self._attempt, name="key set", daemon=True)
+                self._fetching.start()
+            return self._fetching
 
     def _attempt(self) -> None:
         """Fetch once. A failure is logged and leaves the known keys as they are."""

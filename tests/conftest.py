@@ -3,6 +3,7 @@
 import json
 import logging
 import signal
+import socket
 import uuid
 from collections.abc import Iterator
 
@@ -103,6 +104,18 @@ def bucket(aws, settings) -> str:
         "default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
     }
     return name
+
+
+@pytest.fixture
+def silent_queue(settings, monkeypatch) -> Iterator[None]:
+    """A queue whose far side takes every connection and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as far_side:
+        address = f"http://127.0.0.1:{far_side.getsockname()[1]}"
+        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+        settings.SQS_QUEUE_URL = f"{address}/1/q"
+        video_queue._client.cache_clear()
+        yield
+    video_queue._client.cache_clear()
 
 
 def messages(sqs, settings) -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""``python -m tests.mariadb COMMAND …`` runs a command with ``DATABASE_URL`` set to a private MariaDB.
+"""``python -m tests.mariadb COMMAND …`` runs a command with ``TEST_DATABASE_URL`` set to a private MariaDB.
 
 The server has its data and its socket in a temporary folder, listens on nothing else, and ends with the command.
 """
@@ -18,7 +18,7 @@ SERVER = shutil.which("mariadbd") or shutil.which("mariadbd", path="/usr/sbin:/u
 
 @contextlib.contextmanager
 def mariadb() -> Iterator[str]:
-    """Starts the server; gives its ``DATABASE_URL``."""
+    """Starts the server; gives its URL."""
     if SERVER is None:
         sys.exit("There is no MariaDB here. On Debian or Ubuntu: apt-get install mariadb-server libmariadb-dev")
     with tempfile.TemporaryDirectory(prefix="mariadb-") as folder:
@@ -49,4 +49,4 @@ def _wait_for(socket: Path, server: "subprocess.Popen[bytes]", log: Path) -> Non
 
 if __name__ == "__main__":
     with mariadb() as url:
-        sys.exit(subprocess.run(sys.argv[1:], env=os.environ | {"DATABASE_URL": url}, check=False).returncode)
+        sys.exit(subprocess.run(sys.argv[1:], env=os.environ | {"TEST_DATABASE_URL": url}, check=False).returncode)

@@ -1,12 +1,14 @@
 """The house itself: what reviewers would otherwise have to look for."""
 
 import ast
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from django.db import connection
 
 ROOT = Path(__file__).parents[1]
 TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
@@ -40,7 +42,7 @@ def test_every_test_asserts_something(path):
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_module_fits_in_the_head(path):
-    assert len(path.read_text().splitlines()) <= 350
+    assert len(path.read_text().splitlines()) <= 330
 
 
 def test_no_room_is_named_after_nothing():
@@ -74,3 +76,24 @@ def test_every_make_target_is_listed_by_help():
 
     assert len(targets) <= 10
     assert re.findall(r"make ([a-z]+)", listed) == targets
+
+
+def test_the_tests_take_nothing_from_the_environment_of_a_deployment():
+    variables = re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    script = "import os; from tests import settings; print(vars(settings), dict(os.environ))"
+
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+        env=dict.fromkeys([*variables, "AWS_ENDPOINT_URL", "AWS_PROFILE"], "far-away"),
+    )  # fmt: skip
+
+    assert len(variables) > 20
+    assert (done.returncode, "far-away" in done.stdout) == (0, False), done.stderr
+
+
+@pytest.mark.django_db
+def test_the_tests_run_on_the_database_that_was_asked_for():
+    asked_for = os.environ.get("TEST_DATABASE_URL", "sqlite:").partition(":")[0]
+
+    assert connection.vendor == asked_for

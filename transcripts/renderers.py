@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from django.http.request import MediaType
 from rest_framework.exceptions import NotAcceptable
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
@@ -75,8 +76,14 @@ class FormatNegotiation(BaseContentNegotiation):
         if not name and not request.META.get("HTTP_ACCEPT", "").strip():
             name = "json"
         types = [renderer.media_type for renderer in renderers]
-        wanted = None if name else request.get_preferred_type(types)
+        wanted = None if name else request.get_preferred_type([t for t in types if not _refused(request, t)])
         for renderer in renderers:
             if name == renderer.format or (wanted and wanted == renderer.media_type):
                 return renderer, renderer.media_type
         raise NoSuchMediaType(types)
+
+
+def _refused(request: Request, media_type: str) -> bool:
+    """Whether ``Accept`` rules this very type out by ``q=0``; ``*/*`` beside it does not undo that (RFC 9110)."""
+    ranges = map(MediaType, request.META.get("HTTP_ACCEPT", "").split(","))
+    return any(f"{r.main_type}/{r.sub_type}" == media_type and r.quality == 0 for r in ranges)

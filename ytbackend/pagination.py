@@ -106,6 +106,6 @@ def _read(token: str) -> _Position:
         raise BadCursor from error
     if not (isinstance(order, str) and isinstance(value, str) and isinstance(row, str) and isinstance(backwards, bool)):
         raise BadCursor
-    if "\x00" in value:
+    if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
         raise BadCursor
     return _Position(order, value, row, backwards)

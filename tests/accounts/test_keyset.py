@@ -3,7 +3,8 @@
 import http.client
 import json
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,20 @@ def knows(keys: KeySet, kid: str) -> bool:
     return keys.key(kid) is not None
 
 
+def finish_fetching() -> None:
+    """A known key does not wait for the fetch that it causes; who wants to see the result does."""
+    for thread in threading.enumerate():
+        if thread.name == "key set":
+            thread.join(20)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_goes_on() -> Iterator[None]:
+    """No fetch outlives its test."""
+    yield
+    finish_fetching()
+
+
 # --- when all is well
 
 
@@ -89,6 +104,7 @@ def test_it_fetches_once_an_hour(keys: FetchedKeySet, endpoint: Endpoint, clock:
 
     clock.now += 1
     keys.key(KID)
+    finish_fetching()
     assert endpoint.calls == 2
 
 
@@ -98,6 +114,8 @@ def test_a_key_that_was_withdrawn_is_gone_with_the_next_fetch(
     keys.key(KID)
     endpoint.answer = key_set("new").encode()
     clock.now += HOUR
+    keys.key(KID)
+    finish_fetching()
 
     assert not knows(keys, KID)
 
@@ -167,6 +185,8 @@ def test_known_keys_serve_on_for_a_day(keys: FetchedKeySet, endpoint: Endpoint, 
     keys.key(KID)
     endpoint.answer = DOWN
     clock.now += DAY - 1
+    keys.key(KID)
+    finish_fetching()
 
     assert knows(keys, KID)
 
@@ -197,6 +217,7 @@ def test_renewing_is_tried_twice_a_minute_while_it_fails(keys: FetchedKeySet, en
     for _ in range(60):
         assert knows(keys, KID)
         assert not knows(keys, "another")
+        finish_fetching()
         clock.now += 1
 
     assert endpoint.calls == 1 + 2
@@ -225,9 +246,11 @@ def test_an_answer_without_keys_never_wipes_known_ones(
     keys.key(KID)
     endpoint.answer = answer
     clock.now += HOUR
+    keys.key(KID)
+    finish_fetching()
 
-    assert knows(keys, KID)
     assert endpoint.calls == 2
+    assert knows(keys, KID)
 
 
 @pytest.mark.parametrize("answer", [b"{}", b'{"keys": []}', b"<html>"])
@@ -284,20 +307,63 @@ def in_thread(ask: Callable[[], object]) -> threading.Thread:
     return thread
 
 
-@pytest.mark.parametrize("age", [HOUR - 1, HOUR, DAY - 1])
-def test_a_known_key_waits_for_nobody(age: float, keys: FetchedKeySet, clock: Clock) -> None:
-    keys.key(KID)
-    hanging = HangingEndpoint()
-    keys._fetch = hanging
-    clock.now += age
-    waiting = in_thread(lambda: keys.key("another"))
-    hanging.called.wait(20)
-
-    assert knows(keys, KID)
-
-    assert not hanging.told.is_set()
+def answer_while(hanging: HangingEndpoint, ask: Callable[[], object]) -> object:
+    """What is answered although the endpoint hangs; fails where the answer waits for it."""
+    answers: list[object] = []
+    asking = in_thread(lambda: answers.append(ask()))
+    asking.join(10)
+    found, still_hanging = answers[:], not hanging.told.is_set()
     hanging.told.set()
+    asking.join()
+    assert still_hanging
+    assert found, "it waits"
+    return found[0]
+
+
+@pytest.fixture
+def patient(clock: Clock) -> FetchedKeySet:
+    """With known keys, and ready to wait for others for longer than any test does."""
+    keys = FetchedKeySet(URL, fetch=Endpoint(key_set().encode()), now=clock, patience=20)
+    keys.key(KID)
+    return keys
+
+
+@pytest.mark.parametrize("age", [HOUR - 1, HOUR, DAY - 1])
+def test_a_known_key_waits_for_nobody(age: float, patient: FetchedKeySet, clock: Clock) -> None:
+    patient._fetch = hanging = HangingEndpoint()
+    clock.now += age
+    waiting = in_thread(lambda: patient.key("another"))
+    assert hanging.called.wait(20)
+
+    assert answer_while(hanging, lambda: knows(patient, KID)) is True
+
     waiting.join()
+
+
+@pytest.mark.parametrize("age", [HOUR, DAY - 1])
+def test_a_known_key_does_not_wait_for_the_fetch_that_it_causes(
+    age: float, patient: FetchedKeySet, clock: Clock
+) -> None:
+    patient._fetch = hanging = HangingEndpoint()
+    clock.now += age
+
+    assert answer_while(hanging, lambda: knows(patient, KID)) is True
+
+    assert hanging.called.is_set()
+
+
+def test_an_unknown_key_waits_for_the_fetch_that_a_known_one_has_caused(patient: FetchedKeySet, clock: Clock) -> None:
+    patient._fetch = hanging = HangingEndpoint()
+    clock.now += HOUR
+    patient.key(KID)
+    assert hanging.called.wait(20)
+    found: list[bool] = []
+    asking = in_thread(lambda: found.append(knows(patient, NEW_KID)))
+    asking.join(0.2)
+    hanging.told.set()
+    asking.join()
+
+    assert found == [True]
 
 
 @pytest.mark.parametrize("age", [None, DAY], ids=["no keys", "keys too old"])
@@ -329,15 +395,30 @@ def test_patience_with_an_endpoint_ends(clock: Clock) -> None:
     hanging.told.set()
 
 
+def test_nobody_waits_for_the_patience_of_others_as_well(clock: Clock) -> None:
+    hanging = HangingEndpoint()
+    keys = FetchedKeySet(URL, fetch=hanging, now=clock, patience=0.5)
+
+    def ask() -> None:
+        with pytest.raises(KeysUnavailable):
+            keys.key(KID)
+
+    began = time.monotonic()
+    for thread in [in_thread(ask) for _ in range(10)]:
+        thread.join()
+    waited = time.monotonic() - began
+    hanging.told.set()
+
+    assert waited < 2.5  # one after another, they would need five seconds
+
+
 def test_an_answer_that_comes_too_late_serves_the_next(clock: Clock) -> None:
     hanging = HangingEndpoint()
     keys = FetchedKeySet(URL, fetch=hanging, now=clock, patience=0.01)
     with pytest.raises(KeysUnavailable):
         keys.key(KID)
-    fetching = [thread for thread in threading.enumerate() if thread.name == "key set"]
     hanging.told.set()
-    for thread in fetching:
-        thread.join()
+    finish_fetching()
 
     assert knows(keys, KID)
 

@@ -159,6 +159,7 @@ def test_the_running_stack_tells_what_became_of_a_worker_that_was_killed(tmp_pat
         mine = [pid for pid in workers if str(tmp_path) in Path(f"/proc/{pid}/environ").read_text()]
         os.kill(int(mine[0]), signal.SIGKILL)
         wait_for(lambda: "was killed by SIGKILL" in log.read_text())
+        assert "Start again" in log.read_text()
 
 
 @pytest.mark.parametrize("value", ["foo", "99999", "0"])

@@ -1,5 +1,7 @@
 """Segments as they are stored, and as files."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +22,30 @@ def test_it_lets_two_voices_begin_together():
     both = [Segment(0, 1000, "a"), Segment(0, 2000, "b")]
 
     assert tidy(both) == both
+
+
+def test_it_ends_those_that_begin_together_where_the_next_one_begins():
+    together = [Segment(0, 5000, "a"), Segment(0, 6000, "b"), Segment(0, 1000, "c")]
+
+    assert tidy([*together, Segment(2000, 3000, "d")]) == [
+        Segment(0, 2000, "a"),
+        Segment(0, 2000, "b"),
+        Segment(0, 1000, "c"),
+        Segment(2000, 3000, "d"),
+    ]
+
+
+@pytest.mark.parametrize("apart_ms", [0, 1], ids=["all at once", "one after another"])
+def test_ten_times_as_many_take_about_ten_times_as_long(apart_ms):
+    def seconds(count: int) -> float:
+        segments = [Segment(n * apart_ms, n * apart_ms + 5000, "word") for n in range(count)]
+        began = time.process_time()
+        tidy(segments, 1_000_000)
+        return time.process_time() - began
+
+    few = max(seconds(10_000) for _ in range(3))
+
+    assert seconds(100_000) < 40 * few
 
 
 def test_it_ends_every_segment_within_the_video():

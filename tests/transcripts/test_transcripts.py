@@ -75,10 +75,50 @@ def test_it_refuses_an_unknown_format_and_says_which_there_are(alice, video, que
         assert answer.json()["errors"][0]["parameter"] in query
 
 
-def test_it_refuses_an_unknown_media_type_and_says_which_there_are(alice, video):
-    for answer in both_ways(alice, video, HTTP_ACCEPT="application/pdf"):
+@pytest.mark.parametrize(
+    ("accept", "media_type"),
+    [
+        ("text/vtt;q=0.9, application/json;q=0.1", "text/vtt"),
+        ("text/vtt;q=0.1, application/json;q=0.9", "application/json"),
+        ("application/json;q=0, text/vtt;q=0.5", "text/vtt"),
+        ("application/json;q=0, */*", "text/plain"),
+        ("text/plain, application/x-subrip", "text/plain"),
+        ("application/x-subrip, text/plain", "application/x-subrip"),
+        ("application/pdf, text/vtt;q=0.2", "text/vtt"),
+        ("text/html, */*;q=0.8", "application/json"),
+        ("text/*;q=0.5, application/x-subrip;q=0.4", "text/plain"),
+        ("", "application/json"),
+        (" ", "application/json"),
+        ("*/*", "application/json"),
+        ("application/*", "application/json"),
+        ("text/*", "text/plain"),
+        ("TEXT/VTT", "text/vtt"),
+    ],
+)
+def test_it_takes_the_format_that_accept_likes_best(alice, video, accept, media_type):
+    for answer in both_ways(alice, video, HTTP_ACCEPT=accept):
+        assert answer.status_code == 200
+        assert answer["Content-Type"].partition(";")[0] == media_type
+
+
+def test_it_answers_json_where_nothing_is_asked_for(alice, video):
+    for answer in both_ways(alice, video):
+        assert answer["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize("accept", ["application/pdf", "garbage", "/", ";;q=;", "application/json;q=0", "é", "," * 500])
+def test_it_refuses_what_accept_asks_for_in_vain_and_says_what_there_is(alice, video, accept):
+    for answer in both_ways(alice, video, HTTP_ACCEPT=accept):
         assert answer.status_code == 406
-        assert "text/vtt" in answer.json()["detail"]
+        assert answer["Content-Type"] == "application/problem+json"
+        for media_type in ("application/json", "text/plain", "application/x-subrip", "text/vtt"):
+            assert media_type in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("asked", [{"query": "?format=docx"}, {"HTTP_ACCEPT": "application/pdf"}], ids=str)
+def test_it_asks_a_stranger_for_a_token_whatever_the_format(stranger, video, asked):
+    for answer in both_ways(stranger, video, **asked):
+        assert answer.status_code == 401
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """``POST /analyze``: what is accepted, what is refused, and what lies in the database and the queue afterwards."""
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -68,6 +69,15 @@ def test_it_accepts_a_link_while_the_queue_is_down(alice, settings):
 
     assert answer.status_code == 202
     assert Video.objects.get(pk=answer.json()["id"]).enqueued_at is None
+
+
+def test_it_answers_within_five_seconds_while_the_queue_hangs(alice, silent_queue):
+    began = time.monotonic()
+
+    answer = alice.post("/analyze", {"url": LINK})
+
+    assert answer.status_code == 202
+    assert time.monotonic() - began < 5
 
 
 def test_it_answers_the_same_video_for_the_same_link_in_another_shape(alice, sqs, settings):

@@ -1,7 +1,9 @@
 """The queue, against a real SQS protocol."""
 
 import json
+import socket
 import time
+from contextlib import ExitStack
 
 import pytest
 
@@ -77,14 +79,30 @@ def test_it_says_so_when_the_queue_does_not_exist(sqs, settings):
         queue.send(builders.queued())
 
 
-def test_it_gives_up_soon_when_nobody_answers(settings, monkeypatch):
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    settings.SQS_QUEUE_URL = "http://127.0.0.1:9/1/q"
-    queue._client.cache_clear()
+def test_it_gives_up_soon_when_nobody_answers(silent_queue):
+    video = builders.queued()
     began = time.monotonic()
 
     with pytest.raises(queue.QueueUnavailable):
-        queue.send(builders.queued())
-    queue._client.cache_clear()
+        queue.send(video)
 
     assert time.monotonic() - began < 5
+
+
+def test_it_gives_up_soon_when_nobody_takes_the_call(settings, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as far_side, ExitStack() as callers:
+        for _ in range(3):  # they are all that it takes
+            caller = callers.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(far_side.getsockname())
+        address = f"http://127.0.0.1:{far_side.getsockname()[1]}"
+        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+        settings.SQS_QUEUE_URL = f"{address}/1/q"
+        queue._client.cache_clear()
+        began = time.monotonic()
+
+        with pytest.raises(queue.QueueUnavailable, match="Connect timeout"):
+            queue.send(builders.queued())
+        queue._client.cache_clear()
+
+        assert time.monotonic() - began < 5

@@ -100,7 +100,7 @@ class Extraction:
         if withheld and not (wanted or spoken):
             raise errors.CaptionsWithheld  # the tracks that are left may all be translations
         for track in ranked(self._tracks, spoken=spoken, wanted=wanted):
-            if segments := tidy(parse(self._caption_file(track)), self.metadata.duration_ms):
+            if segments := tidy(parse(self._caption_file(track))):
                 return Captions(track.language, track.automatic, segments)
         if withheld:
             raise errors.CaptionsWithheld

@@ -53,6 +53,8 @@ def test_it_takes_only_a_time_for_a_time(seconds: object, expected: int | None) 
         ("yue", "yue"),
         ("", None),
         ("x" * 9, None),
+        ("abcdefgh-abcdefgh-abcdefgh-abcdefgh", "abcdefgh-abcdefgh-abcdefgh-abcdefgh"),  # the column has 35 characters
+        ("abcdefgh-abcdefgh-abcdefgh-abcdefg-a", None),
         ("en\n", "en"),
         ("en; DROP", None),
         (None, None),

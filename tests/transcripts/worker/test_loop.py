@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,8 +18,9 @@ from django.conf import settings as project
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management import call_command
-from django.db import connection
+from django.db import DatabaseError, OperationalError, connection, transaction
 from django.db.models.functions import Now
+from django.db.models.signals import post_save
 
 from local.youtube import Video as Clip
 from tests import builders, sounds
@@ -27,7 +29,7 @@ from tests.youtube_scenarios import answers, refused
 from transcripts.models import Transcript
 from transcripts.worker import loop
 from videos import queue, services
-from videos.models import Video
+from videos.models import Deletion, Video
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("sqs", "_signals")]
 
@@ -332,12 +334,14 @@ def test_it_leaves_a_message_while_another_worker_is_at_work(sqs, settings):
 
 
 def test_it_hides_a_message_that_comes_before_its_time(sqs, settings):
+    settings.LEASE_SECONDS = 1
     video = builders.processing()
     video.release("source_refused", "Not now.", delay=600)
     queue.send(video)
 
-    loop.Worker(poll_seconds=0).run(idle_exit=0)
+    loop.Worker(poll_seconds=0).handle_one()
 
+    assert queue.receive(wait_seconds=2) is None  # when the second for which it was received is over
     assert in_flight(sqs, settings) == 1
 
 
@@ -398,16 +402,98 @@ def test_it_writes_nothing_when_another_worker_has_taken_over(stand_in, small_mo
 
 
 def test_it_keeps_its_claim_while_the_work_takes_longer_than_the_lease(stand_in, settings):
-    settings.LEASE_SECONDS = 1
-
-    # That time passes is the very thing under test.
-    meanwhile(stand_in.videos[CAPTIONED], "timedtext", lambda: time.sleep(2.5))
+    settings.LEASE_SECONDS = 2
     video = builders.queued(youtube_id=CAPTIONED)
+    taken_over = []
+
+    def be_slow() -> None:
+        time.sleep(2.5)  # that time passes is the very thing under test
+        taken_over.append(services.claim_video(video.pk))
+
+    meanwhile(stand_in.videos[CAPTIONED], "timedtext", be_slow)
 
     work()
 
     video.refresh_from_db()
+    assert taken_over == [None]
     assert (video.status, video.attempt) == ("completed", 1)
+
+
+# --- bugs, and what comes between two steps
+
+
+@contextmanager
+def after_writing(model, action):
+    """Does something whenever a row of this model is written, before the transaction commits."""
+
+    def receiver(**_) -> None:
+        action()
+
+    post_save.connect(receiver, sender=model)
+    try:
+        yield
+    finally:
+        post_save.disconnect(receiver, sender=model)
+
+
+def stumble(bug: type[Exception] = RuntimeError) -> None:
+    raise bug("a bug")
+
+
+@pytest.mark.parametrize("bug", [RuntimeError, DatabaseError])
+def test_it_keeps_a_transcript_whatever_happens_after_it_is_committed(stand_in, monkeypatch, bug):
+    monkeypatch.setattr(loop, "PAUSE_SECONDS", 0)
+
+    video = builders.queued(youtube_id=CAPTIONED)
+
+    with after_writing(Transcript, lambda: transaction.on_commit(lambda: stumble(bug))):
+        work()
+
+    video.refresh_from_db()
+    assert (video.status, stored(video)) == ("completed", ["1/transcript.json"])
+    assert not Deletion.objects.exists()
+
+
+def test_it_settles_nothing_where_the_database_fails(stand_in, monkeypatch, sqs, settings):
+    monkeypatch.setattr(loop, "PAUSE_SECONDS", 0)
+    video = builders.queued(youtube_id=CAPTIONED)
+
+    with after_writing(Transcript, lambda: stumble(OperationalError)):
+        work()
+
+    video.refresh_from_db()
+    assert (video.status, video.error_code) == ("processing", "")
+    assert in_flight(sqs, settings) == 1
+
+
+def test_it_goes_on_when_a_video_is_deleted_between_its_release_and_the_next_message(stand_in, sqs, settings):
+    stand_in.videos["blockedvid0"] = bot_check("blockedvid0")
+    blocked, fine = (builders.queued(youtube_id=youtube_id) for youtube_id in ("blockedvid0", CAPTIONED))
+
+    def delete_later() -> None:
+        transaction.on_commit(Video.objects.filter(pk=blocked.pk).delete)
+
+    with after_writing(Deletion, delete_later):
+        work()
+
+    fine.refresh_from_db()
+    assert fine.status == "completed"
+    assert not Video.objects.filter(pk=blocked.pk).exists()
+    assert in_flight(sqs, settings) == 0
+
+
+def test_a_bug_in_one_job_does_not_end_the_worker(stand_in, monkeypatch, caplog):
+    monkeypatch.setattr(loop, "PAUSE_SECONDS", 0)
+    stand_in.videos["blockedvid0"] = bot_check("blockedvid0")
+    blocked, fine = (builders.queued(youtube_id=youtube_id) for youtube_id in ("blockedvid0", CAPTIONED))
+
+    with after_writing(Deletion, stumble):  # which is when a job is settled
+        work()
+
+    blocked.refresh_from_db()
+    fine.refresh_from_db()
+    assert (blocked.status, fine.status) == ("processing", "completed")  # until the lease ends
+    assert "RuntimeError: a bug" in caplog.text
 
 
 # --- the command

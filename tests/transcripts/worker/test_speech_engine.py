@@ -36,6 +36,11 @@ def transcribe(
     return engine.transcribe(path, language=language, duration_ms=None, on_progress=on_progress)
 
 
+def samples(path: Path) -> sounds.Samples:
+    (whole,) = audio.slices(path, length_ms=audio.measure(path))
+    return (whole.samples * 32_767).astype(np.int16).reshape(1, -1)
+
+
 # --- languages
 
 
@@ -96,11 +101,13 @@ def test_it_says_that_the_engine_failed_and_keeps_the_cause():
     assert isinstance(caught.value.__cause__, RuntimeError)
 
 
-def test_it_says_so_too_where_the_engine_fails_on_the_way():
+def test_it_says_so_too_where_the_engine_fails_on_the_way(tmp_path):
     breaking = speech.FasterWhisper(str(speech_model.folder()), threads=2)
+    # The engine takes half a minute at a time: whenever it is first heard of, there is more to come.
+    minutes = sounds.write(tmp_path / "a.flac", sounds.join(*[samples(TALK)] * 4), "flac")
 
     with pytest.raises(SpeechEngineFailed) as caught:
-        transcribe(breaking, TALK, on_progress=lambda done: breaking._whisper.model.unload_model())
+        transcribe(breaking, minutes, on_progress=lambda done: breaking._whisper.model.unload_model())
     assert isinstance(caught.value.__cause__, RuntimeError)
 
 
@@ -180,8 +187,7 @@ def test_it_leaves_nothing_behind(tmp_path):
 
 @HAS_PROC
 def test_it_needs_no_more_memory_for_a_longer_file(tmp_path):
-    (talk,) = audio.slices(TALK, length_ms=audio.measure(TALK))
-    said = (talk.samples * 32_767).astype(np.int16).reshape(1, -1)
+    said = samples(TALK)
     listening = []
     for minutes in (11, 44):
         mostly_silent = sounds.join(said, sounds.silence(minutes * 60 - 54))
