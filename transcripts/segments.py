@@ -1,7 +1,10 @@
 """What was said and when: a transcript is a list of these. Knows neither the database nor HTTP."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class Segment(NamedTuple):
@@ -43,6 +46,5 @@ def tidy(segments: Sequence[Segment], duration_ms: int | None = None) -> list[Se
 
 def _clean(text: str) -> str:
     """One line of storable text: no control characters, lone surrogates or runs of white space."""
-    printable = (c if c.isprintable() or not c.isascii() else " " for c in text)
-    storable = "".join(printable).encode("utf-8", "ignore").decode("utf-8")
+    storable = _CONTROL.sub(" ", text).encode("utf-8", "ignore").decode("utf-8")
     return " ".join(storable.split())
