@@ -5,7 +5,7 @@ import itertools
 from accounts.models import User
 from tests.tokens import ALICE
 from transcripts.models import Transcript
-from transcripts.segments import Segment
+from transcripts.segments import Segment, plain_text
 from videos.models import Video
 from videos.youtube_url import watch_url
 
@@ -38,11 +38,22 @@ def failed(sub: str = ALICE, code: str = "video_private", *, retryable: bool = F
 
 def completed(sub: str = ALICE, *, segments: list[Segment] = SEGMENTS, s3_path: str = "", **columns) -> Video:
     video = processing(sub, **columns)
-    if s3_path:
-        assert video.keep_audio(s3_path)
-    assert video.complete(source=Video.Source.CAPTIONS, language="en")
-    Transcript.objects.store(
-        video, segments, language="en", source=Video.Source.CAPTIONS, engine="youtube", model="human", s3_path=""
-    )
+    assert video.complete(source=Video.Source.CAPTIONS, language="en", s3_path=s3_path)
+    Transcript.objects.store(transcript(video, segments))
     video.refresh_from_db()
     return video
+
+
+def transcript(video: Video, segments: list[Segment] = SEGMENTS, *, s3_path: str = "") -> Transcript:
+    """Not stored yet."""
+    return Transcript(
+        video=video,
+        user_id=video.user_id,
+        language="en",
+        source=Video.Source.CAPTIONS,
+        engine="youtube",
+        model="human",
+        content=plain_text(segments),
+        segment_rows=segments,
+        s3_path=s3_path,
+    )

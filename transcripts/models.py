@@ -2,13 +2,12 @@
 
 import json
 import uuid
-from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 from django.db import models
 
 from accounts.models import User
-from transcripts.segments import Segment, plain_text
+from transcripts.segments import Segment
 from videos.models import Video
 
 
@@ -30,32 +29,18 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
         """For lists: the text of one may have megabytes."""
         return self.defer("content", "segment_rows")
 
-    def store(
-        self,
-        video: Video,
-        segments: Sequence[Segment],
-        *,
-        language: str,
-        source: Video.Source,
-        engine: str,
-        model: str,
-        s3_path: str,
-    ) -> "Transcript":
-        """The transcript of a video; it takes the place of an earlier one and keeps its id."""
-        transcript, _ = self.update_or_create(
-            video_id=video.pk,
-            defaults={
-                "user_id": video.user_id,
-                "language": language,
-                "source": source,
-                "engine": engine,
-                "model": model,
-                "content": plain_text(segments),
-                "segment_rows": segments,
-                "s3_path": s3_path,
-            },
-        )
-        return transcript
+    def store(self, transcript: "Transcript") -> str:
+        """The transcript of a video; it takes the place of an earlier one and keeps its id.
+
+        Returns where the earlier one's file lies, or nothing. Call it in a transaction that has locked the video.
+        """
+        earlier = self.filter(video_id=transcript.video_id).values_list("pk", "s3_path", "created_at").first()
+        if earlier is None:
+            transcript.save(force_insert=True)
+            return ""
+        transcript.pk, replaced, transcript.created_at = earlier
+        transcript.save(force_update=True)
+        return replaced
 
 
 class Transcript(models.Model):

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 from django.conf import settings
 from django.core import signing
@@ -32,6 +33,16 @@ def delete_below(prefix: str) -> bool:
         log.warning("files below %s could not be deleted: %s", prefix, error)
         return False
     return True
+
+
+def listed(*, after: str, limit: int) -> list[str]:
+    """The next files of all videos after a path, in the order of their paths. Raises ``errors()``."""
+    if settings.S3_BUCKET:
+        found = default_storage.bucket.objects.filter(Prefix="videos/", Marker=after)  # type: ignore[attr-defined]
+        return [summary.key for summary in found.limit(limit)]
+    root = Path(default_storage.path(""))
+    paths = (path.relative_to(root).as_posix() for path in (root / "videos").rglob("*") if path.is_file())
+    return sorted(path for path in paths if path > after)[:limit]
 
 
 def _below(prefix: str) -> Iterator[str]:

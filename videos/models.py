@@ -1,26 +1,24 @@
 """What was submitted and where it stands: the state machine of a video, in one place."""
 
 import uuid
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F, Q
-from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Now
 
-from accounts.fields import ExactCharField
 from accounts.models import User
+from videos.attempts import Attempt
+from videos.bookmarks import Bookmark
+from videos.breaker import Breaker
+from videos.clock import from_now
+from videos.columns import VideoColumns
 from videos.deletions import Deletion
-from videos.youtube_url import thumbnail_url
 
-__all__ = ["Deletion", "Video", "VideoQuerySet"]
-
-
-def _from_now(seconds: float) -> "models.ExpressionWrapper[CombinedExpression]":
-    """A moment by the database's clock: workers' clocks differ, and a lease must not."""
-    return models.ExpressionWrapper(Now() + timedelta(seconds=seconds), output_field=models.DateTimeField())
+__all__ = ["Attempt", "Bookmark", "Breaker", "Deletion", "Video", "VideoQuerySet"]
 
 
 class VideoQuerySet(models.QuerySet["Video"]):
@@ -33,212 +31,123 @@ class VideoQuerySet(models.QuerySet["Video"]):
     def unsent(self, *, resend_after: float) -> Self:
         """Queued and due, but no message is under way, or none since so many seconds: the row is the outbox."""
         due = Q(retry_at=None) | Q(retry_at__lte=Now())
-        never_or_long_ago = Q(enqueued_at=None) | Q(enqueued_at__lt=_from_now(-resend_after))
+        never_or_long_ago = Q(enqueued_at=None) | Q(enqueued_at__lt=from_now(-resend_after))
         return self.filter(due, never_or_long_ago, status=Video.Status.QUEUED)
 
     def abandoned(self) -> Self:
         """In work, but the worker has stopped extending its lease."""
         return self.filter(status=Video.Status.PROCESSING, lease_expires_at__lt=Now())
 
-    def claim(self, video_id: uuid.UUID) -> "Video | None":
+    def claim(self, video_id: uuid.UUID, *, token: str = "", worker: str = "") -> "Video | None":
         """Takes a queued video into work and returns it with the new fence, or None where that is not possible now.
 
-        One conditional UPDATE decides among any number of workers; the token tells our claim from theirs.
+        One conditional UPDATE decides among any number of workers. A token tells our claim from theirs; who
+        repeats the call, because the answer to the commit was lost, gives the same one again.
         """
-        token = uuid.uuid4().hex
-        self.filter(Q(retry_at=None) | Q(retry_at__lte=Now()), pk=video_id, status=Video.Status.QUEUED).update(
-            status=Video.Status.PROCESSING,
-            fence=F("fence") + 1,
-            attempt=F("attempt") + 1,
-            lease_token=token,
-            lease_expires_at=_from_now(settings.LEASE_SECONDS),
-            retry_at=None,
-            stage=Video.Stage.METADATA,
-            progress=0,
-            error_code="",
-            error_detail="",
-            error_retryable=False,
-            updated_at=Now(),
-        )
-        return self.filter(pk=video_id, lease_token=token).first()
+        token = token or uuid.uuid4().hex
+        due = Q(retry_at=None) | Q(retry_at__lte=Now())
+        with transaction.atomic():
+            won = self.filter(due, pk=video_id, status=Video.Status.QUEUED).update(
+                status=Video.Status.PROCESSING,
+                fence=F("fence") + 1,
+                attempt=F("attempt") + 1,
+                lease_token=token,
+                lease_expires_at=from_now(settings.LEASE_SECONDS),
+                retry_at=None,
+                stage=Video.Stage.METADATA,
+                progress=0,
+                error_code="",
+                error_detail="",
+                error_retryable=False,
+                updated_at=Now(),
+            )
+            video = self.filter(pk=video_id, lease_token=token).first()
+            if won and video:
+                Attempt.objects.begin(video, worker=worker)
+        return video
 
 
-class Video(models.Model):
+class Video(VideoColumns):
     """A link that a user submitted.
 
     ::
 
-        submit ──> queued ──claim──> processing ──complete──> completed
-                    ^  ^              │   │  │
-                    │  └──release─────┘   │  └──fail───> failed
-                    │  └──abandon─────────┴──abandon───>   │
-                    └───────────────retry──────────────────┘
+                    park                                          ┌────reprocess────┐
+                    ┌──┐                                          v                 │
+        submit ──> queued ──claim──> processing ──complete──> (queued)          completed
+                    ^  ^                │ │ │
+                    │  └──release───────┘ │ └──fail────────────> failed
+                    │  └──abandon─────────┴────abandon─────────>   │ ^
+                    │                                              │ │
+                    └──────────────retry, reprocess────────────────┘ └── cancel, give_up
 
-    (``abandon``: the lease has run out; back into the queue, or failed if the attempts are used up.)
+    ``abandon``: the lease has run out; back into the queue, or failed if the attempts are used up. ``park``: it
+    waits until YouTube answers again. ``cancel`` ends also what is in work, as ``reprocess`` does if forced.
 
-    Each transition is one conditional UPDATE that answers whether it happened; nobody else writes
-    ``status``. ``fence`` rises with every change of ownership and never goes back: a worker's write
-    names the fence of its claim, so a worker that lost the row (deleted, taken over) writes nothing.
+    Each transition is one conditional UPDATE that answers whether it happened, in one transaction with the
+    record of the attempt; nobody else writes ``status``. ``fence`` rises with every change of ownership and
+    never goes back: a worker's write names the fence of its claim, so a worker that lost the row
+    (deleted, taken over, started anew) writes nothing.
     """
-
-    class Status(models.TextChoices):
-        QUEUED = "queued"
-        PROCESSING = "processing"
-        COMPLETED = "completed"
-        FAILED = "failed"
-
-    class Stage(models.TextChoices):
-        """What a worker is doing, in this order."""
-
-        METADATA = "metadata"
-        CAPTIONS = "captions"
-        AUDIO = "audio"
-        SPEECH = "speech"
-        STORING = "storing"
-
-    class Mode(models.TextChoices):
-        """Where the user wants the text from."""
-
-        AUTO = "auto", "captions, else speech"
-        CAPTIONS = "captions", "captions only"
-        SPEECH = "speech", "speech only"
-
-    class Source(models.TextChoices):
-        """Where the text came from."""
-
-        CAPTIONS = "captions"
-        SPEECH = "speech"
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    user = models.ForeignKey(User, on_delete=models.PROTECT, db_index=False, related_name="videos")
-    youtube_id = ExactCharField(max_length=11)
-    url = models.URLField(max_length=100, help_text="Rebuilt from the YouTube id, never what was pasted.")
-    mode = models.CharField(max_length=10, choices=Mode.choices, default=Mode.AUTO)
-    wanted_language = models.CharField(max_length=35, blank=True, default="", help_text="BCP 47, or empty.")
-
-    title = models.CharField(max_length=500, blank=True, default="")
-    channel = models.CharField(max_length=200, blank=True, default="")
-    duration_ms = models.BigIntegerField(null=True, blank=True)
-    language = models.CharField(max_length=35, blank=True, default="", help_text="The transcript's, BCP 47.")
-    source = models.CharField(max_length=10, blank=True, default="", choices=Source.choices)
-    s3_path = models.CharField(max_length=255, blank=True, default="", help_text="The raw audio in storage.")
-
-    status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
-    stage = models.CharField(max_length=10, blank=True, default="", choices=Stage.choices)
-    progress = models.PositiveSmallIntegerField(default=0, help_text="Percent of the whole job.")
-    attempt = models.PositiveSmallIntegerField(default=0, help_text="How often a worker has taken it.")
-    error_code = models.CharField(max_length=40, blank=True, default="")
-    error_detail = models.CharField(max_length=500, blank=True, default="")
-    error_retryable = models.BooleanField(default=False)
-
-    enqueued_at = models.DateTimeField(null=True, blank=True, help_text="When a message was sent; empty: not yet.")
-    retry_at = models.DateTimeField(null=True, blank=True, help_text="Not before this time.")
-    fence = models.PositiveBigIntegerField(default=0)
-    lease_token = models.CharField(max_length=32, blank=True, default="")
-    lease_expires_at = models.DateTimeField(null=True, blank=True)
-
-    created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
-    completed_at = models.DateTimeField(null=True, blank=True)
 
     objects: ClassVar[models.Manager["Video"]] = VideoQuerySet.as_manager()
 
-    class Meta:
+    class Meta(VideoColumns.Meta):
+        abstract = False
         db_table = "videos"
-        constraints = [
-            models.UniqueConstraint(fields=["user", "youtube_id"], name="videos_one_per_user"),
-            models.CheckConstraint(
-                condition=Q(status__in=["queued", "processing", "completed", "failed"]), name="videos_status"
-            ),
-            models.CheckConstraint(condition=~Q(status="failed") | ~Q(error_code=""), name="videos_failed_has_error"),
-            models.CheckConstraint(
-                condition=Q(status="processing", lease_expires_at__isnull=False)
-                | (~Q(status="processing") & Q(lease_expires_at__isnull=True)),
-                name="videos_processing_has_lease",
-            ),
-            models.CheckConstraint(
-                condition=~Q(status="completed") | Q(completed_at__isnull=False, error_code=""),
-                name="videos_completed_has_time",
-            ),
-            models.CheckConstraint(condition=Q(progress__lte=100), name="videos_progress_percent"),
-            models.CheckConstraint(condition=Q(mode__in=["auto", "captions", "speech"]), name="videos_mode"),
-            models.CheckConstraint(condition=Q(source__in=["", "captions", "speech"]), name="videos_source"),
-        ]
-        indexes = [
-            models.Index(fields=["user", "-created_at", "-id"], name="videos_newest"),  # GET /videos
-            models.Index(
-                fields=["user", "status", "-created_at", "-id"], name="videos_by_status"
-            ),  # GET /videos?status=
-            models.Index(fields=["user", "title", "id"], name="videos_by_title"),  # GET /videos?ordering=title
-            models.Index(fields=["status", "enqueued_at"], name="videos_outbox"),  # sweep: unsent, overdue
-            models.Index(fields=["status", "lease_expires_at"], name="videos_leases"),  # sweep: abandoned
-            models.Index(fields=["-created_at"], name="videos_admin"),  # admin: the newest of all users
-        ]
-
-    def __str__(self) -> str:
-        return self.title or self.url
-
-    @property
-    def thumbnail_url(self) -> str:
-        """YouTube's own picture; it need not exist."""
-        return thumbnail_url(self.youtube_id)
-
-    @property
-    def files_prefix(self) -> str:
-        """All files of this video lie below it, so that deleting needs to know nothing else."""
-        return f"videos/{self.pk}/"
-
-    @property
-    def attempt_prefix(self) -> str:
-        """The files of this claim: two claims never share a key."""
-        return f"{self.files_prefix}{self.fence}/"
 
     # --- What a worker does with a video it has claimed. Each answers whether the claim still held.
 
     def extend(self) -> bool:
         """The worker is alive."""
-        return self._write(lease_expires_at=_from_now(settings.LEASE_SECONDS))
+        return self._write(lease_expires_at=from_now(settings.LEASE_SECONDS))
 
     def describe(self, *, title: str, channel: str, duration_ms: int | None) -> bool:
         """What YouTube says about the video."""
+        self.title, self.channel, self.duration_ms = title, channel, duration_ms
         return self._write(title=title, channel=channel, duration_ms=duration_ms)
 
-    def advance(self, stage: Stage, progress: int) -> bool:
+    def advance(self, stage: VideoColumns.Stage, progress: int) -> bool:
         """How far the work is."""
+        self.stage = stage
         return self._write(stage=stage, progress=progress)
 
-    def keep_audio(self, s3_path: str) -> bool:
-        """The raw audio is in storage."""
-        return self._write(s3_path=s3_path)
+    def complete(self, *, source: VideoColumns.Source, language: str, s3_path: str = "") -> bool:
+        """The transcript is there, and its audio if it was listened to. Call it where the transcript is written.
 
-    def complete(self, *, source: Source, language: str) -> bool:
-        """The transcript is there. Call it in the transaction that writes the transcript."""
-        return self._write(
-            **self._ended(),
-            status=self.Status.COMPLETED,
-            source=source,
-            language=language,
-            progress=100,
-            completed_at=Now(),
-            error_code="",
-            error_detail="",
-            error_retryable=False,
-        )
+        True also where this very claim has completed it before: the answer to a commit may be lost.
+        """
+        ended = self._ended() | _NO_ERROR | {"status": self.Status.COMPLETED, "progress": 100, "completed_at": Now()}
+        won = self._end(Attempt.Outcome.COMPLETED, ended | {"source": source, "language": language, "s3_path": s3_path})
+        return won or Video.objects.filter(pk=self.pk, status=self.Status.COMPLETED, fence=self.fence).exists()
 
     def fail(self, code: str, detail: str, *, retryable: bool) -> bool:
         """There will be no transcript."""
-        return self._write(**self._failed(code, detail, retryable=retryable))
+        return self._end(Attempt.Outcome.FAILED, self._failed(code, detail, retryable=retryable))
 
-    def release(self, code: str, detail: str, *, delay: float) -> bool:
-        """Back into the queue after a passing error, not before ``delay`` seconds from now."""
-        why = {"error_code": code, "error_detail": detail[:500], "error_retryable": True}
-        released = self._write(**self._requeued() | why | {"retry_at": _from_now(delay)})
+    def release(self, code: str, detail: str, *, delay: float, counted: bool = True) -> bool:
+        """Back into the queue after a passing error, not before ``delay`` seconds from now.
+
+        ``counted``: whether it uses up one of the attempts. What is no fault of the video's does not.
+        """
+        why = _error(code, detail, retryable=True) | {"retry_at": from_now(delay)}
+        if counted:
+            released = self._end(Attempt.Outcome.RELEASED, self._requeued() | why)
+        else:
+            released = self._end(Attempt.Outcome.INTERRUPTED, self._requeued() | why | {"attempt": F("attempt") - 1})
         self.fence += released  # as the row's has
         return released
 
     def _write(self, **changes: Any) -> bool:
         mine = Video.objects.filter(pk=self.pk, status=self.Status.PROCESSING, fence=self.fence)
         return mine.update(**({"updated_at": Now()} | changes)) == 1
+
+    def _end(self, outcome: Attempt.Outcome, changes: dict[str, Any]) -> bool:
+        with transaction.atomic():
+            ended = self._write(**changes)
+            if ended:
+                self._record(outcome, changes)
+        return ended
 
     # --- What anybody does
 
@@ -247,64 +156,86 @@ class Video(models.Model):
 
         False where the lease lives, or somebody else has been here.
         """
-        ended = self._requeued()
+        code, detail = "worker_lost", "The worker was lost while it was busy with this video."
+        ended = self._requeued() | _error(code, detail, retryable=True)
         if self.attempt >= settings.MAX_ATTEMPTS:
-            ended = self._failed(
-                "worker_lost", "The worker was lost each time that it was busy with this video.", retryable=True
-            )
-        return Video.objects.abandoned().filter(pk=self.pk, fence=self.fence).update(**ended) == 1
+            ended = self._failed(code, f"{detail} That has happened each time.", retryable=True)
+        return self._move(Video.objects.abandoned(), Attempt.Outcome.LOST, ended)
 
     def sent(self) -> bool:
         """A message is under way. False where a worker was faster, which is fine."""
-        mine = Video.objects.filter(pk=self.pk, status=self.Status.QUEUED, fence=self.fence)
-        return mine.update(enqueued_at=Now()) == 1
+        return self._wait(enqueued_at=Now())
+
+    def unsent(self) -> bool:
+        """No message is under way any more, whatever the row says: the next sweep sends one."""
+        return self._wait(enqueued_at=None)
+
+    def park(self, code: str, detail: str, *, until: datetime) -> bool:
+        """It waits in the queue for something that has nothing to do with it, and no attempt is made."""
+        why = _error(code, detail, retryable=True)
+        return self._wait(**why, retry_at=until, enqueued_at=None, updated_at=Now())
+
+    def give_up(self, code: str, detail: str) -> bool:
+        """It has waited in the queue for too long."""
+        return self._wait(**self._failed(code, detail, retryable=True), fence=F("fence") + 1)
 
     def retry(self, *, mode: str | None = None, wanted_language: str | None = None) -> bool:
         """Once more from the start, if it has failed; with another mode or language where given."""
+        return self.reprocess(mode=mode, wanted_language=wanted_language, from_states=[self.Status.FAILED])
+
+    def reprocess(
+        self, *, mode: str | None = None, wanted_language: str | None = None, from_states: Sequence[VideoColumns.Status]
+    ) -> bool:
+        """Once more from the start, from one of these states. What there is stays until the next success."""
         changes = {"mode": mode, "wanted_language": wanted_language}
-        return (
-            Video.objects.filter(pk=self.pk, status=self.Status.FAILED).update(
-                **self._requeued(),
-                **{name: value for name, value in changes.items() if value is not None},
-                attempt=0,
-                error_code="",
-                error_detail="",
-                error_retryable=False,
-            )
-            == 1
-        )
+        changes = {name: value for name, value in changes.items() if value is not None}
+        anew = {"attempt": 0, "requested_at": Now(), "completed_at": None}
+        rows = Video.objects.filter(status__in=from_states)
+        return self._move(rows, Attempt.Outcome.SUPERSEDED, self._requeued() | _NO_ERROR | anew | changes)
+
+    def cancel(self) -> bool:
+        """The user does not want it any more; a worker that is busy with it stops. False where it has ended."""
+        failed = self._failed("cancelled", "You have cancelled this video.", retryable=True)
+        rows = Video.objects.filter(status__in=[self.Status.QUEUED, self.Status.PROCESSING])
+        return self._move(rows, Attempt.Outcome.CANCELLED, failed | {"fence": F("fence") + 1})
+
+    def forget_audio(self) -> bool:
+        """The stored audio is not there any more. False where the row meanwhile names another."""
+        return Video.objects.filter(pk=self.pk, s3_path=self.s3_path).update(s3_path="", updated_at=Now()) == 1
+
+    def _wait(self, **changes: Any) -> bool:
+        return Video.objects.filter(pk=self.pk, status=self.Status.QUEUED, fence=self.fence).update(**changes) == 1
+
+    def _move(self, rows: "models.QuerySet[Video]", outcome: Attempt.Outcome, changes: dict[str, Any]) -> bool:
+        with transaction.atomic():
+            moved = rows.filter(pk=self.pk, fence=self.fence).update(**changes) == 1
+            if moved:
+                self._record(outcome, changes)
+        return moved
+
+    def _record(self, outcome: Attempt.Outcome, changes: dict[str, Any]) -> None:
+        Attempt.objects.end(self, outcome, code=changes.get("error_code", ""), detail=changes.get("error_detail", ""))
 
     # --- The columns of a transition
 
     @staticmethod
     def _ended() -> dict[str, Any]:
         """Nobody is working on it any more."""
-        return {
-            "lease_token": "",
-            "lease_expires_at": None,
-            "retry_at": None,
-            "stage": "",
-            "updated_at": Now(),
-        }
+        return {"lease_token": "", "lease_expires_at": None, "retry_at": None, "stage": "", "updated_at": Now()}
 
     @classmethod
     def _requeued(cls) -> dict[str, Any]:
-        """To be sent to a worker again. The files of an attempt that came to nothing go."""
-        return cls._ended() | {
-            "s3_path": "",
-            "status": cls.Status.QUEUED,
-            "fence": F("fence") + 1,
-            "enqueued_at": None,
-            "progress": 0,
-        }
+        """To be sent to a worker again."""
+        again = {"status": cls.Status.QUEUED, "fence": F("fence") + 1, "enqueued_at": None, "progress": 0}
+        return cls._ended() | again
 
     @classmethod
     def _failed(cls, code: str, detail: str, *, retryable: bool) -> dict[str, Any]:
-        """Ended without a transcript, and so without files."""
-        return cls._ended() | {
-            "s3_path": "",
-            "status": cls.Status.FAILED,
-            "error_code": code,
-            "error_detail": detail[:500],
-            "error_retryable": retryable,
-        }
+        return cls._ended() | _error(code, detail, retryable=retryable) | {"status": cls.Status.FAILED}
+
+
+def _error(code: str, detail: str, *, retryable: bool) -> dict[str, Any]:
+    return {"error_code": code, "error_detail": detail[:500], "error_retryable": retryable}
+
+
+_NO_ERROR = _error("", "", retryable=False)

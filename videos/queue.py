@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 MAX_DELAY_SECONDS = 900  # of a message in SQS
 MAX_VISIBILITY_SECONDS = 43_200  # 12 hours from the receipt
+DEAD_HIDDEN_SECONDS = 30  # from the next look at the dead letters
+_MAX_BODY = 2000  # characters; ours have a few hundred, and what is longer is not worth reading
 
 
 class QueueUnavailable(Exception):
@@ -35,6 +37,8 @@ class Message(NamedTuple):
     @property
     def video_id(self) -> uuid.UUID | None:
         """The id that the body names, or None where the body is not ours."""
+        if len(self.body) > _MAX_BODY:
+            return None
         try:
             return uuid.UUID(json.loads(self.body)["video_id"])
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
@@ -65,6 +69,20 @@ def receive(*, wait_seconds: int) -> Message | None:
     return None
 
 
+def receive_dead() -> list[Message]:
+    """Up to ten messages that were received too often, without waiting; none where there is no dead-letter queue."""
+    url = _dead_letter_url(settings.SQS_QUEUE_URL)
+    if not url:
+        return []
+    answer = _call("receive_message", url=url, MaxNumberOfMessages=10, VisibilityTimeout=DEAD_HIDDEN_SECONDS)
+    return [Message(message["ReceiptHandle"], message["Body"]) for message in answer.get("Messages", ())]
+
+
+def delete_dead(message: Message) -> None:
+    """This dead letter is settled."""
+    _call("delete_message", url=_dead_letter_url(settings.SQS_QUEUE_URL), ReceiptHandle=message.receipt)
+
+
 def extend(message: Message, seconds: float) -> None:
     """Hides the message from other workers for so long from now on; 0 gives it back at once."""
     visible_in = max(0, min(int(seconds), MAX_VISIBILITY_SECONDS))
@@ -76,17 +94,34 @@ def delete(message: Message) -> None:
     _call("delete_message", ReceiptHandle=message.receipt)
 
 
-def _call(operation: str, *, timeout: int = 2, **parameters: Any) -> dict[str, Any]:
+@functools.cache
+def _dead_letter_url(queue_url: str) -> str:
+    """Where the queue's redrive policy puts what was received too often; empty where it has none.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
+    """
+    answer = _call("get_queue_attributes", AttributeNames=["RedrivePolicy"])
+    policy = answer.get("Attributes", {}).get("RedrivePolicy")
+    if not policy:
+        return ""
+    *_, account, name = json.loads(policy)["deadLetterTargetArn"].split(":")
+    url: str = _call("get_queue_url", url=None, QueueName=name, QueueOwnerAWSAccountId=account)["QueueUrl"]
+    return url
+
+
+def _call(operation: str, *, timeout: int = 2, url: str | None = "", **parameters: Any) -> dict[str, Any]:
     """One request, one try: rows and sweeps are the retry, and a caller of the API must not wait.
 
-    Raises ``QueueUnavailable``.
+    ``url`` is the queue's: ours where it is empty, none where it is None. Raises ``QueueUnavailable``.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
     if not settings.SQS_QUEUE_URL:
         raise QueueUnavailable("SQS_QUEUE_URL is not set.")
+    if url is not None:
+        parameters["QueueUrl"] = url or settings.SQS_QUEUE_URL
     try:
-        answer: dict[str, Any] = getattr(_client(timeout), operation)(QueueUrl=settings.SQS_QUEUE_URL, **parameters)
+        answer: dict[str, Any] = getattr(_client(timeout), operation)(**parameters)
     except (BotoCoreError, ClientError, ValueError) as error:
         raise QueueUnavailable(f"SQS {operation} failed: {error}") from error
     return answer

@@ -1,22 +1,24 @@
-"""What crosses the boundary between rows, messages and files: submit, retry, delete, sweep."""
+"""What crosses the boundary between rows, messages and files: submit, retry, cancel, delete; end an attempt."""
 
 import logging
 import uuid
 from collections.abc import Callable
-from typing import NamedTuple
+from datetime import timedelta
 
 from django.conf import settings
+from django.db import Error as DatabaseFailed
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from accounts.models import User
 from videos import files, queue
 from videos.models import Deletion, Video
+from videos.transactions import repeated
 from videos.youtube_url import watch_url
 
 log = logging.getLogger(__name__)
 
-RESEND_AFTER_SECONDS = 3600  # a message under way for longer may be lost; a second one does no harm
-BATCH = 500  # rows a sweep touches at most of each kind; the next one goes on
+API_PATIENCE_SECONDS = 2  # for a database that fails in passing: a caller waits
 
 
 def submit_video(*, user: User, youtube_id: str, mode: str, language: str) -> tuple[Video, bool]:
@@ -26,129 +28,151 @@ def submit_video(*, user: User, youtube_id: str, mode: str, language: str) -> tu
     with the mode and language of this call. The row is committed before the message is sent, and it
     is enough: a queue that is down delays the job and loses nothing.
     """
+    new_id = uuid.uuid4()  # tells our row from another call's, also if the answer to our commit is lost
+
+    def submit() -> tuple[Video, bool]:
+        return _submit(new_id, user, youtube_id, mode, language)
+
     try:
-        return _submit(user, youtube_id, mode, language)
+        video, started = repeated(submit, seconds=API_PATIENCE_SECONDS)
     except (Video.DoesNotExist, IntegrityError):  # somebody deleted the row while we were looking at it
-        return _submit(user, youtube_id, mode, language)
+        video, started = repeated(submit, seconds=API_PATIENCE_SECONDS)
+    if started:
+        transaction.on_commit(lambda: send(video))
+    return video, started
 
 
-def _submit(user: User, youtube_id: str, mode: str, language: str) -> tuple[Video, bool]:
+def _submit(new_id: uuid.UUID, user: User, youtube_id: str, mode: str, language: str) -> tuple[Video, bool]:
     wanted = {"mode": mode, "wanted_language": language}
     with transaction.atomic():
-        video, started = Video.objects.get_or_create(
-            user=user, youtube_id=youtube_id, defaults={"url": watch_url(youtube_id), **wanted}
+        video, _ = Video.objects.get_or_create(
+            user=user, youtube_id=youtube_id, defaults={"id": new_id, "url": watch_url(youtube_id), **wanted}
         )
+        started = video.pk == new_id
         if not started:
             started = video.retry(**wanted)
             video.refresh_from_db()
-        if started:
-            transaction.on_commit(lambda: send(video))
     return video, started
 
 
 def retry_video(video: Video) -> bool:
     """Starts a failed video again; False where it has not failed."""
-    with transaction.atomic():
-        started = video.retry()
-        if started:
-            video.refresh_from_db()
-            transaction.on_commit(lambda: send(video))
+    return _start_anew(video, [Video.Status.FAILED])
+
+
+def reprocess_video(video: Video, *, force: bool = False, mode: str | None = None, language: str | None = None) -> bool:
+    """Starts an ended video again, with ``force`` also one that waits or is in work; else False.
+
+    An earlier transcript stays, with its files, until the next one takes its place.
+    """
+    states = list(Video.Status) if force else [Video.Status.COMPLETED, Video.Status.FAILED]
+    return _start_anew(video, states, mode=mode, wanted_language=language)
+
+
+def _start_anew(video: Video, states: list[Video.Status], **wanted: str | None) -> bool:
+    def start() -> bool:
+        return _transfer(video, lambda row: row.reprocess(from_states=states, **wanted))
+
+    started = repeated(start, seconds=API_PATIENCE_SECONDS)
+    if started:
+        video.refresh_from_db()
+        transaction.on_commit(lambda: send(video))
     return started
 
 
+def cancel_video(video: Video) -> bool:
+    """Ends a video that waits or is in work; False where it has ended already."""
+    return repeated(lambda: _transfer(video, Video.cancel), seconds=API_PATIENCE_SECONDS)
+
+
+def _transfer(video: Video, transition: Callable[[Video], bool]) -> bool:
+    """A transition from whatever state the row is in; the files of a worker that loses it thereby are to go."""
+    with transaction.atomic():
+        row = Video.objects.select_for_update().filter(pk=video.pk).first()
+        if row is None or not transition(row):
+            return False
+        if row.status == Video.Status.PROCESSING:  # as it was before
+            Deletion.objects.get_or_create(prefix=row.attempt_prefix)
+        return True
+
+
 def send(video: Video, *, delay: float = 0) -> bool:
-    """Sends the message for a committed row and stamps the row; False where SQS is down (the sweep will)."""
+    """Sends the message for a committed row and stamps the row; False where that failed (the sweep will)."""
     try:
         queue.send(video, delay=delay)
-    except queue.QueueUnavailable as error:
+        video.sent()
+    except (queue.QueueUnavailable, DatabaseFailed) as error:
         log.warning("video %s stays unsent until the next sweep: %s", video.pk, error)
         return False
-    video.sent()
     return True
 
 
-def claim_video(video_id: uuid.UUID) -> Video | None:
+def send_when_due(video: Video) -> None:
+    """Sends a video that has just been released, unless it waits for longer than a message can: then the sweep does."""
+    due = Video.objects.filter(pk=video.pk, fence=video.fence).values_list("retry_at", flat=True).first()
+    if due is None:
+        return
+    delay = max(0.0, (due - timezone.now()).total_seconds())
+    if delay < queue.MAX_DELAY_SECONDS:
+        send(video, delay=delay + 1 if delay else 0)
+
+
+def claim_video(video_id: uuid.UUID, *, worker: str = "") -> Video | None:
     """Takes a video into work, also one whose worker is gone; None where that is not possible now."""
-    for video in Video.objects.abandoned().filter(pk=video_id):
-        end_attempt(video, video.abandon)
-    return Video.objects.claim(video_id)
+    token = uuid.uuid4().hex
+
+    def claim() -> Video | None:
+        for video in Video.objects.abandoned().filter(pk=video_id):
+            end_attempt(video, video.abandon)
+        return Video.objects.claim(video_id, token=token, worker=worker)
+
+    return repeated(claim, seconds=API_PATIENCE_SECONDS)
 
 
 def end_attempt(video: Video, transition: Callable[[], bool]) -> bool:
-    """Ends an attempt that came to nothing, by one of the video's transitions; its files go, now or by the sweep.
+    """Ends an attempt that came to nothing, by one of the video's transitions; the sweep deletes its files.
 
     False where the transition did not happen: the claim was not ours any more.
     """
-    prefix = video.attempt_prefix
+    prefix = video.attempt_prefix  # a transition may raise the fence
     with transaction.atomic():
         if not transition():
             return False
-        deletion, _ = Deletion.objects.get_or_create(prefix=prefix)
-    _delete_files(deletion)
+        Deletion.objects.get_or_create(prefix=prefix)
     return True
+
+
+def is_too_old(video: Video) -> bool:
+    """Whether it has waited for so long that the user deserves an answer, be it a bad one."""
+    return timezone.now() - video.requested_at > timedelta(hours=settings.GIVE_UP_HOURS)
 
 
 def delete_video(video: Video) -> None:
     """Removes the row with its transcript at once; its files now if storage answers, else by the sweep."""
+    deletion = repeated(lambda: _delete_row(video), seconds=API_PATIENCE_SECONDS)
+    if deletion:
+        delete_files(deletion)
+
+
+def _delete_row(video: Video) -> Deletion | None:
     with transaction.atomic():
         # Locked first, in the order in which a completing worker locks: video, then transcript.
         Video.objects.select_for_update().filter(pk=video.pk).first()
         removed, _ = Video.objects.filter(pk=video.pk).delete()
         if not removed:
-            return
-        deletion, _ = Deletion.objects.get_or_create(prefix=video.files_prefix)
-    _delete_files(deletion)
+            return None
+        return Deletion.objects.get_or_create(prefix=video.files_prefix)[0]
 
 
-class Swept(NamedTuple):
-    """What one sweep did, in rows."""
-
-    sent: int
-    taken_back: int
-    given_up: int
-    deletions: int
-
-
-def sweep() -> Swept:
-    """Puts right what an outage or a crash has left behind. Safe to repeat and to run twice at once."""
-    taken_back, given_up = _end_abandoned()
-    return Swept(_send_unsent(), taken_back, given_up, _finish_deletions())
-
-
-def _end_abandoned() -> tuple[int, int]:
-    taken_back = given_up = 0
-    for video in Video.objects.abandoned().order_by("lease_expires_at")[:BATCH]:
-        last = video.attempt >= settings.MAX_ATTEMPTS
-        if end_attempt(video, video.abandon):
-            taken_back += not last
-            given_up += last
-    return taken_back, given_up
-
-
-def _send_unsent() -> int:
-    sent = 0
-    for video in Video.objects.unsent(resend_after=RESEND_AFTER_SECONDS).order_by("created_at")[:BATCH]:
-        if not send(video):
-            break  # the queue is down: the rest would only wait for it as well
-        sent += 1
-    return sent
-
-
-def _finish_deletions() -> int:
-    finished = failures = 0
-    for deletion in Deletion.objects.due().order_by("due_at")[:BATCH]:
-        if _delete_files(deletion):
-            finished += 1
-            failures = 0
-        elif (failures := failures + 1) == 3:
-            break  # it is not these files, it is the storage
-    return finished
-
-
-def _delete_files(deletion: Deletion) -> bool:
-    gone = files.delete_below(deletion.prefix)
-    if gone:
-        deletion.succeeded()
-    else:
-        deletion.failed()
+def delete_files(deletion: Deletion) -> bool:
+    """Does what was written down, as far as storage answers; False where it does not."""
+    try:
+        gone = files.delete_below(deletion.prefix)
+        if gone:
+            deletion.succeeded()
+        else:
+            deletion.failed()
+    except DatabaseFailed:
+        log.warning("the deletion of %s is looked at once more", deletion.prefix, exc_info=True)
+        return False
     return gone

@@ -215,6 +215,9 @@ SPEECH_THREADS = env.integer("SPEECH_THREADS", 0, least=0, most=256)  # 0: one f
 LEASE_SECONDS = env.integer("LEASE_SECONDS", 120, least=3, most=3600)
 MAX_ATTEMPTS = env.integer("MAX_ATTEMPTS", 3, least=1, most=20)
 RETRY_BASE_SECONDS = env.integer("RETRY_BASE_SECONDS", 30, least=0, most=3600)
+GIVE_UP_HOURS = env.integer("GIVE_UP_HOURS", 24, least=1, most=240)
+RESEND_AFTER_SECONDS = env.integer("RESEND_AFTER_SECONDS", 3600, least=1, most=86_400)
+GRACE_SECONDS = env.integer("GRACE_SECONDS", 25, least=0, most=3600)
 
 _LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR"]
 LOGGING = {

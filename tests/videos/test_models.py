@@ -75,14 +75,13 @@ def test_it_is_claimed_also_when_fewer_attempts_are_allowed_than_it_has_had(sett
     assert Video.objects.claim(video.pk).attempt == 2
 
 
-def test_it_forgets_the_last_error_and_audio_when_work_begins_again():
+def test_it_forgets_the_last_error_when_work_begins_again():
     video = builders.processing()
-    video.keep_audio("videos/x/1/audio.webm")
     video.release("source_refused", "Not now.", delay=-1)
 
     again = Video.objects.claim(video.pk)
 
-    assert (again.error_code, again.error_detail, again.error_retryable, again.s3_path) == ("", "", False, "")
+    assert (again.error_code, again.error_detail, again.error_retryable) == ("", "", False)
 
 
 # --- a worker's writes
@@ -91,7 +90,6 @@ WRITES = {
     "extend": lambda v: v.extend(),
     "describe": lambda v: v.describe(title="t", channel="c", duration_ms=1),
     "advance": lambda v: v.advance(Video.Stage.AUDIO, 20),
-    "keep_audio": lambda v: v.keep_audio("videos/x"),
     "complete": lambda v: v.complete(source=Video.Source.SPEECH, language="en"),
     "fail": lambda v: v.fail("no_audio", "No sound.", retryable=False),
     "release": lambda v: v.release("source_refused", "Not now.", delay=1),

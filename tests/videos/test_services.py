@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from tests import builders
 from tests.conftest import messages
-from videos import services
+from videos import services, sweeping
 from videos.models import Deletion, Video
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -27,14 +27,14 @@ def ids(sqs, settings):
 def test_the_sweep_sends_what_was_never_sent_and_only_once(sqs, settings):
     video = builders.queued()
 
-    assert [services.sweep().sent for _ in range(2)] == [1, 0]
+    assert [sweeping.sweep().sent for _ in range(2)] == [1, 0]
     assert ids(sqs, settings) == [video.pk]
 
 
 def test_the_sweep_sends_nothing_for_what_is_in_work_or_ended(sqs, settings):
     builders.processing(), builders.completed(), builders.failed()
 
-    assert services.sweep() == (0, 0, 0, 0)
+    assert not any(sweeping.sweep())
     assert ids(sqs, settings) == []
 
 
@@ -43,16 +43,16 @@ def test_the_sweep_sends_a_retry_when_it_is_due(sqs, settings):
     due.release("source_refused", "Not now.", delay=-1)
     later.release("source_refused", "Not now.", delay=600)
 
-    services.sweep()
+    sweeping.sweep()
 
     assert ids(sqs, settings) == [due.pk]
 
 
 def test_the_sweep_sends_again_what_was_sent_long_ago(sqs, settings):
     video = builders.queued()
-    Video.objects.update(enqueued_at=Now() - timedelta(seconds=services.RESEND_AFTER_SECONDS + 1))
+    Video.objects.update(enqueued_at=Now() - timedelta(seconds=settings.RESEND_AFTER_SECONDS + 1))
 
-    services.sweep()
+    sweeping.sweep()
 
     assert ids(sqs, settings) == [video.pk]
 
@@ -61,7 +61,7 @@ def test_the_sweep_takes_back_what_has_lost_its_worker(sqs, settings):
     video = builders.processing()
     Video.objects.update(lease_expires_at=Now() - timedelta(seconds=1))
 
-    assert services.sweep().taken_back == 1
+    assert sweeping.sweep().taken_back == 1
     assert ids(sqs, settings) == [video.pk]
 
 
@@ -70,7 +70,7 @@ def test_the_sweep_stops_sending_when_the_queue_is_down(settings):
     for _ in range(3):
         builders.queued()
 
-    assert services.sweep().sent == 0
+    assert sweeping.sweep().sent == 0
     assert Video.objects.filter(enqueued_at=None).count() == 3
 
 
@@ -85,7 +85,7 @@ def test_the_sweep_finishes_a_deletion_that_storage_had_prevented(tmp_path, sett
 
     Deletion.objects.update(due_at=timezone.now())
 
-    assert services.sweep().deletions == 1
+    assert sweeping.sweep().deletions == 1
     assert not default_storage.exists(path)
 
 
@@ -110,7 +110,7 @@ def test_the_sweep_removes_what_a_worker_wrote_after_the_deletion(sqs):
     path = default_storage.save(f"{video.attempt_prefix}late.json", ContentFile(b"x"))
     Deletion.objects.update(requested_at=timezone.now() - Deletion.GRACE, due_at=timezone.now())
 
-    services.sweep()
+    sweeping.sweep()
 
     assert not default_storage.exists(path)
     assert not Deletion.objects.exists()
@@ -123,7 +123,7 @@ def test_the_sweep_is_not_stopped_by_a_deletion_that_cannot_be_done(sqs):
     path = default_storage.save(f"{video.files_prefix}1/audio.webm", ContentFile(b"x"))
     Deletion.objects.create(prefix=video.files_prefix)
 
-    services.sweep()
+    sweeping.sweep()
 
     assert not default_storage.exists(path)
 
@@ -133,17 +133,18 @@ def test_the_sweep_removes_the_files_of_an_attempt_that_lost_its_worker(sqs):
     path = default_storage.save(f"{video.attempt_prefix}audio.webm", ContentFile(b"x"))
     Video.objects.update(lease_expires_at=Now() - timedelta(seconds=1))
 
-    services.sweep()
+    sweeping.sweep()
 
     assert not default_storage.exists(path)
 
 
-def test_a_video_whose_worker_is_gone_is_claimed_at_once_and_its_old_files_go():
+def test_a_video_whose_worker_is_gone_is_claimed_at_once_and_its_old_files_are_to_go():
     video = builders.processing()
     path = default_storage.save(f"{video.attempt_prefix}audio.webm", ContentFile(b"x"))
     Video.objects.update(lease_expires_at=Now() - timedelta(seconds=1))
 
     claimed = services.claim_video(video.pk)
+    services.delete_files(Deletion.objects.get())
 
     assert (claimed.attempt, claimed.attempt_prefix != video.attempt_prefix) == (2, True)
     assert not default_storage.exists(path)
@@ -183,9 +184,12 @@ def test_a_video_that_is_gone_is_deleted_without_complaint():
     assert not Deletion.objects.exists()
 
 
-def test_the_command_tells_what_it_has_done(sqs, capsys):
+def test_the_command_tells_what_it_has_done(sqs, capsys, settings, tmp_path):
     builders.queued()
 
-    call_command("sweep")
+    with use_storage(settings, tmp_path):
+        call_command("sweep")
 
-    assert capsys.readouterr().out == "sent 1, taken back 0, given up 0, deletions 0\n"
+    assert capsys.readouterr().out == (
+        "sent 1, taken back 0, given up 0, deletions 0, dead letters 0, files without rows 0, rows without files 0\n"
+    )

@@ -12,6 +12,7 @@ from django.db import Error, connection
 
 from videos import queue
 from videos.models import Video
+from videos.transactions import is_passing, repeated
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +26,11 @@ _PERCENT = {
 }
 
 
+# For a database that is down while there is work to lose: a failover of RDS takes one or two minutes
+# (https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Concepts.MultiAZ.Failover.html).
+PATIENCE_SECONDS = 300
+
+
 class ClaimLost(Exception):
     """The video was deleted or taken over: stop, write nothing, remove your own files."""
 
@@ -33,11 +39,13 @@ class Claim:
     """Extends the lease in the database, which decides, and beside it the message's visibility, which does not.
 
     Two threads, because a queue that hangs must not cost the lease. Use it as a context manager around
-    the work; call ``step`` often, it is cheap.
+    the work; call ``step`` often, it is cheap. ``probe`` is the right to find out whether YouTube answers
+    again, see ``videos.breaker``; most claims have none.
     """
 
-    def __init__(self, video: Video, message: queue.Message) -> None:
+    def __init__(self, video: Video, message: queue.Message, *, probe: str = "") -> None:
         self.video = video
+        self.probe = probe
         self._message = message
         self._done = threading.Event()
         self._lost = threading.Event()
@@ -46,6 +54,9 @@ class Claim:
             for beat in (self._extend_lease, self._extend_visibility)
         ]
         self._written: tuple[Video.Stage, int, float] | None = None
+        self._stage: Video.Stage | None = None
+        self._stage_began = time.monotonic()
+        self._fraction = 0.0
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -60,25 +71,54 @@ class Claim:
     def step(self, stage: Video.Stage, fraction: float = 0.0) -> None:
         """Tells how far the work is: ``fraction`` (0 to 1) of this stage. Raises ``ClaimLost``.
 
-        Writes at most once a second within a stage.
+        Writes at most once a second within a stage. A database that is down for a while does not end the
+        work: how far it has come is only told later.
         """
         if self._lost.is_set():
             raise ClaimLost
         begin, end = _PERCENT[stage]
-        percent = int(begin + (end - begin) * min(max(fraction, 0.0), 1.0))
+        self._fraction = min(max(fraction, 0.0), 1.0)
+        percent = int(begin + (end - begin) * self._fraction)
         now = time.monotonic()
+        if stage != self._stage:
+            self._stage, self._stage_began = stage, now
         if self._written:
             last_stage, last_percent, last_time = self._written
             if stage == last_stage and (percent == last_percent or now - last_time < 1):
                 return
-        self.hold(self.video.advance(stage, percent))
         self._written = (stage, percent, now)
+        try:
+            self.hold(self.video.advance(stage, percent))
+        except Error as error:
+            if not is_passing(error):
+                raise
+            log.warning("could not tell how far video %s is: %s", self.video.pk, error)
+            connection.close()
+
+    def write(self, transition: Callable[[], bool]) -> None:
+        """Does one of the video's transitions, and waits for a database that is down. Raises ``ClaimLost``.
+
+        The transition may be run again, so it must know its own earlier success.
+        """
+        self.hold(repeated(transition, seconds=PATIENCE_SECONDS))
 
     def hold(self, written: bool) -> None:
         """Takes the answer of one of the video's transitions. Raises ``ClaimLost`` if it did not happen."""
         if not written:
             self._lost.set()
             raise ClaimLost
+
+    def patience(self) -> float:
+        """For how many seconds a worker that is told to stop goes on: for none, if they would not be enough.
+
+        What is listened to takes its time; how long, the part that is done tells. All else is a matter of seconds.
+        """
+        if self._stage == Video.Stage.AUDIO:
+            return 0
+        if self._stage == Video.Stage.SPEECH:
+            rest = (time.monotonic() - self._stage_began) * (1 / max(self._fraction, 0.001) - 1)
+            return settings.GRACE_SECONDS if rest <= settings.GRACE_SECONDS else 0
+        return settings.GRACE_SECONDS
 
     def _every(self, beat: Callable[[], None]) -> None:
         try:

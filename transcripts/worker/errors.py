@@ -2,7 +2,8 @@
 
 ``code`` is what the API shows in ``error.code``; the exception's text is ``error.detail``, a sentence
 for the person who pasted the link. ``permanent``: trying again by itself would be a waste.
-``retryable``: the user may try again later with some hope. Only this module and its users in the
+``retryable``: the user may try again later with some hope. ``counted``: whether a passing cause uses up one of
+the video's attempts; what has nothing to do with the video does not. Only this module and its users in the
 worker know these classes; the row keeps the code, the sentence and ``retryable``.
 """
 
@@ -14,6 +15,7 @@ class JobError(Exception):
     sentence: str
     permanent = False
     retryable = True
+    counted = True
 
     def __init__(self, sentence: str = "") -> None:
         super().__init__(sentence or self.sentence)
@@ -141,14 +143,27 @@ class VideoProcessing(JobError):
 # --- YouTube or the network: passing, neither the user's fault nor the video's
 
 
-class SourceRefused(JobError):
+class SourceTrouble(JobError):
+    """YouTube does not answer us at all, whichever video it is: several in a row open the breaker."""
+
+
+class SourceRefused(SourceTrouble):
     code = "source_refused"
     sentence = "YouTube is refusing requests from this service at the moment (it asks for a human)."
 
 
-class SourceRateLimited(JobError):
+class SourceRateLimited(SourceTrouble):
     code = "source_rate_limited"
     sentence = "YouTube is limiting requests from this service at the moment."
+
+
+class SourceUnavailable(JobError):
+    code = "source_unavailable"
+    counted = False
+    sentence = (
+        "YouTube does not answer this service at the moment. Your video waits, and is tried again by itself "
+        "when YouTube does."
+    )
 
 
 class SourceForbidden(JobError):
@@ -156,12 +171,12 @@ class SourceForbidden(JobError):
     sentence = "YouTube refused to hand out this video's data this time."
 
 
-class SourceFailing(JobError):
+class SourceFailing(SourceTrouble):
     code = "source_failing"
     sentence = "YouTube is having trouble at the moment."
 
 
-class SourceUnreachable(JobError):
+class SourceUnreachable(SourceTrouble):
     code = "source_unreachable"
     sentence = "The connection to YouTube failed."
 
@@ -196,7 +211,26 @@ class SpeechEngineFailed(JobError):
 
 class StorageUnavailable(JobError):
     code = "storage_unavailable"
+    counted = False
     sentence = "The file store is not available at the moment."
+
+
+class DatabaseUnavailable(JobError):
+    code = "database_unavailable"
+    counted = False
+    sentence = "The database was not available for a while."
+
+
+class NoSpaceLeft(JobError):
+    code = "no_space_left"
+    counted = False
+    sentence = "This service has no room for the audio of this video at the moment. The operators have been told."
+
+
+class WorkerStopped(JobError):
+    code = "worker_stopped"
+    counted = False
+    sentence = "The worker was stopped in the middle of this video; another one takes it."
 
 
 class InternalError(JobError):

@@ -1,62 +1,59 @@
 """The worker: takes messages one by one, claims what they name, and settles how it ended."""
 
 import logging
+import os
 import random
-import signal
+import socket
 import time
 import uuid
-from types import FrameType
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import Error as DatabaseFailed
 from django.db import close_old_connections
 from django.utils import timezone
 
-from transcripts.worker import errors, pipeline
+from transcripts.worker import circuit, errors, pipeline, scratch
 from transcripts.worker.claim import Claim, ClaimLost
+from transcripts.worker.stopping import Stopped, Stopping
 from videos import files, queue, services
-from videos.models import Video
+from videos.models import Breaker, Video
+from videos.transactions import is_passing, repeated
 
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 20  # SQS's longest
-PAUSE_SECONDS = 1  # while queue or database are down
-MAX_BACKOFF_SECONDS = 6 * 3600
-
-
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SETTLE_SECONDS = 60  # for a database that is down when a job has ended
+_LONGEST_BACKOFF_SECONDS = 6 * 3600
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 30.0  # while queue or database are down
 
 
 class Worker:
-    """One message at a time. A signal ends it: at once when idle, after the job when busy, at once when repeated."""
+    """One message at a time, until a signal ends it (see ``stopping``)."""
 
     def __init__(self, *, poll_seconds: int = POLL_SECONDS) -> None:
+        self.name = f"{socket.gethostname()} {os.getpid()}"
+        self.stopping = Stopping()
         self._poll_seconds = poll_seconds
-        self._busy = False
-        self._stopping = False
+        self._pause = _FIRST_PAUSE_SECONDS
 
     def run(self, *, max_messages: int | None = None, idle_exit: float | None = None) -> int:
         """Works until it is told to stop, has handled ``max_messages``, or was idle for ``idle_exit`` seconds.
 
         Returns how many messages it has handled. Takes SIGTERM and SIGINT over while it runs.
         """
-        before = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}
+        if left := scratch.tidy():
+            log.warning("removed %d temporary folders of workers that were killed", left)
         log.info("waiting for messages")
         handled = 0
         idle_since = time.monotonic()
-        try:
-            while not self._stopping and handled != max_messages:
+        with self.stopping:
+            while not self.stopping.requested and handled != max_messages:
                 if self.handle_one():
                     handled += 1
                     idle_since = time.monotonic()
                 elif idle_exit is not None and time.monotonic() - idle_since >= idle_exit:
                     break
-        except _Stop:
-            pass
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            for number, handler in before.items():
-                signal.signal(number, handler)
         log.info("stopped after %d messages", handled)
         return handled
 
@@ -64,100 +61,148 @@ class Worker:
         """Waits for one message and deals with it; False where none came."""
         close_old_connections()
         try:
-            message = queue.receive(wait_seconds=self._poll_seconds)
+            with self.stopping.waiting():
+                message = queue.receive(wait_seconds=self._poll_seconds)
+                if message is None:
+                    return False
+        except Stopped:
+            return False
         except queue.QueueUnavailable as error:
             log.warning("no messages: %s", error)
-            time.sleep(PAUSE_SECONDS)
+            self._rest()
             return False
-        if message is None:
-            return False
-        self._busy = True
         try:
-            handle(message)
+            handle(message, worker=self.name, stopping=self.stopping)
+            self._pause = _FIRST_PAUSE_SECONDS
         except queue.QueueUnavailable as error:
             log.warning("a message stays in the queue, which does no harm: %s", error)
         except Exception:
             log.exception("a message was not dealt with; it comes back by itself")
-            time.sleep(PAUSE_SECONDS)
-        finally:
-            self._busy = False
+            self._rest()
         return True
 
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self._stopping = True
-        if not self._busy:
-            # Where Python swallows the exception (in a finaliser, say), the alarm raises it again.
-            signal.signal(signal.SIGALRM, self._on_signal)
-            signal.setitimer(signal.ITIMER_REAL, 0.2)
-            raise _Stop
-        for again in _SIGNALS:
-            signal.signal(again, signal.SIG_DFL)  # ends the process also where C code never gives way to Python
-        log.info("%s: the job in hand is finished first; once more ends it now", signal.Signals(number).name)
+    def _rest(self) -> None:
+        """Longer each time, until something works again."""
+        try:
+            with self.stopping.waiting():
+                time.sleep(self._pause * random.uniform(0.75, 1.25))  # noqa: S311 - no secret hangs on it
+        except Stopped:
+            return
+        self._pause = min(self._pause * 2, _LONGEST_PAUSE_SECONDS)
 
 
-class _Stop(BaseException):
-    """Leaves a long poll: nothing on the way may catch it."""
-
-
-def handle(message: queue.Message) -> None:
+def handle(message: queue.Message, *, worker: str = "", stopping: Stopping | None = None) -> None:
     """Works on the video that a message names, if it still wants work.
 
     Raises ``QueueUnavailable`` or what the database raises; the message then comes back by itself.
     """
-    if message.video_id is None:
+    video_id = message.video_id
+    if video_id is None:
         log.error("a message that is not ours is left to the dead-letter queue: %.200r", message.body)
         return
-    video = services.claim_video(message.video_id)
+    try:
+        probe = circuit.admit()
+    except circuit.Open as refused:
+        _park(message, video_id, refused.breaker)
+        return
+    video = services.claim_video(video_id, worker=worker)
     if video is None:
-        _not_claimed(message, message.video_id)
+        if probe:
+            circuit.untried(probe)
+        _not_claimed(message, video_id)
         return
     log.info("video %s: attempt %d begins", video.pk, video.attempt)
+    if _work(video, message, probe, stopping or Stopping()):
+        queue.delete(message)
+
+
+def _work(video: Video, message: queue.Message, probe: str, stopping: Stopping) -> bool:
+    """Does the job and writes down how it ended; False where the row is not ours any more."""
     try:
-        with Claim(video, message) as claim:
+        with Claim(video, message, probe=probe) as claim, stopping.working(claim.patience):
             pipeline.process(claim)
     except ClaimLost:
-        _leave(video)
-        return  # the message comes back, and the row then says what to do with it
+        return _leave(video)
+    except Stopped:
+        return _settle(video, errors.WorkerStopped(), probe)
     except errors.JobError as error:
-        _settle(video, error)
-    except DatabaseFailed:
-        raise
+        return _settle(video, error, probe)
+    except DatabaseFailed as error:
+        if not is_passing(error):
+            log.exception("video %s: a bug", video.pk)
+            return _settle(video, errors.InternalError(), probe)
+        log.warning("video %s: the database failed: %s", video.pk, error)
+        return _settle(video, errors.DatabaseUnavailable(), probe)
     except Exception:
         log.exception("video %s: a bug", video.pk)
-        _settle(video, errors.InternalError())
-    else:
-        log.info("video %s: completed", video.pk)
-    queue.delete(message)
+        return _settle(video, errors.InternalError(), probe)
+    log.info("video %s: completed", video.pk)
+    return True
 
 
-def _settle(video: Video, error: errors.JobError) -> None:
-    """The whole retry rule: a passing cause is tried again until the attempts are used up."""
+def _settle(video: Video, error: errors.JobError, probe: str) -> bool:
+    """The whole retry rule: a passing cause is tried again until the attempts are used up.
+
+    What is no fault of the video's does not use them up; it is tried again for ``GIVE_UP_HOURS``.
+    """
     cause = f" ({error.__cause__})" if error.__cause__ else ""
     level = logging.INFO if error.permanent and not cause else logging.WARNING
     log.log(level, "video %s: %s: %s%s", video.pk, error.code, error, cause)
-    if error.permanent or video.attempt >= settings.MAX_ATTEMPTS:
-        ended = services.end_attempt(video, lambda: video.fail(error.code, str(error), retryable=error.retryable))
-    else:
-        delay = _backoff(video.attempt)
-        ended = services.end_attempt(video, lambda: video.release(error.code, str(error), delay=delay))
-        if ended and delay < queue.MAX_DELAY_SECONDS:  # else the sweep sends it when it is due
-            services.send(video, delay=delay + 1)
-    if not ended:
-        _leave(video)
+    wait = circuit.trouble(error, probe) if isinstance(error, errors.SourceTrouble) else None
+    shown = error if wait is None else errors.SourceUnavailable()
+    used_up = video.attempt >= settings.MAX_ATTEMPTS if shown.counted else services.is_too_old(video)
+
+    def fail() -> bool:
+        return services.end_attempt(video, lambda: video.fail(error.code, str(error), retryable=error.retryable))
+
+    def release() -> bool:
+        delay = _backoff(video, shown) if wait is None else wait
+        return services.end_attempt(
+            video, lambda: video.release(shown.code, str(shown), delay=delay, counted=shown.counted)
+        )
+
+    last = error.permanent or used_up
+    if not repeated(fail if last else release, seconds=SETTLE_SECONDS):
+        return _leave(video)
+    if not last:
+        services.send_when_due(video)
+    return True
 
 
-def _leave(video: Video) -> None:
-    """The claim is gone, and our files with it; unless it is gone because the video is completed, with them."""
-    if Video.objects.filter(pk=video.pk, status=Video.Status.COMPLETED, fence=video.fence).exists():
-        return
-    log.info("video %s was deleted or taken over", video.pk)
-    files.delete_below(video.attempt_prefix)
+def _leave(video: Video) -> bool:
+    """The claim is gone, and our files with it; unless it is gone because the video is completed, with them.
+
+    Always False: the message comes back, and the row then says what to do with it.
+    """
+    completed = Video.objects.filter(pk=video.pk, status=Video.Status.COMPLETED, fence=video.fence)
+    if not repeated(completed.exists, seconds=SETTLE_SECONDS):
+        log.info("video %s was deleted or taken over", video.pk)
+        files.delete_below(video.attempt_prefix)
+    return False
 
 
-def _backoff(attempt: int) -> float:
-    """Seconds to wait after the first, second … attempt: growing, and never in step with other jobs."""
-    seconds = min(settings.RETRY_BASE_SECONDS * 2 ** (attempt - 1), MAX_BACKOFF_SECONDS)
+def _backoff(video: Video, error: errors.JobError) -> float:
+    """Seconds to wait after the first, second … try: growing, and never in step with other jobs."""
+    if isinstance(error, errors.WorkerStopped):
+        return 0
+    tries = video.attempts.filter(started_at__gte=video.requested_at).count()
+    longest = _LONGEST_BACKOFF_SECONDS if error.counted else queue.MAX_DELAY_SECONDS
+    seconds = min(settings.RETRY_BASE_SECONDS * 2 ** min(tries - 1, 20), longest)
     return float(seconds * random.uniform(0.75, 1.25))  # noqa: S311 - no secret hangs on it
+
+
+def _park(message: queue.Message, video_id: uuid.UUID, breaker: Breaker) -> None:
+    """Nothing may be asked of YouTube now: a queued video waits for the next probe, and makes no attempt."""
+    video = Video.objects.filter(pk=video_id, status=Video.Status.QUEUED).first()
+    if video is None:
+        _not_claimed(message, video_id)
+        return
+    why = errors.SourceUnavailable()
+    if services.is_too_old(video):
+        video.give_up(why.code, "YouTube has not answered this service for so long that it has given up.")
+    elif breaker.retry_at:
+        video.park(why.code, str(why), until=breaker.retry_at + timedelta(seconds=circuit.spread()))
+    queue.delete(message)
 
 
 def _not_claimed(message: queue.Message, video_id: uuid.UUID) -> None:

@@ -1,7 +1,7 @@
 """From a claimed video to a transcript: captions if there are any, else the sound and the speech engine."""
 
+import errno
 import json
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,12 +13,13 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import DataError, transaction
 
+from transcripts import stored
 from transcripts.models import Transcript, UTF8Encoder
 from transcripts.segments import Segment, plain_text, tidy
-from transcripts.worker import errors, speech, youtube
+from transcripts.worker import circuit, errors, scratch, speech, youtube
 from transcripts.worker.claim import Claim
 from videos import files
-from videos.models import Video
+from videos.models import Deletion, Video
 
 MAX_STATEMENT_BYTES = 14_000_000  # MariaDB's max_allowed_packet is 16 MiB, MySQL's 64
 
@@ -35,26 +36,37 @@ class _Said(NamedTuple):
 
 def process(claim: Claim) -> None:
     """Does the whole job. Raises ``JobError`` for what the user should know, and ``ClaimLost``."""
+    try:
+        _process(claim)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise errors.NoSpaceLeft from error
+        raise
+
+
+def _process(claim: Claim) -> None:
     video = claim.video
     claim.step(Video.Stage.METADATA)
-    extraction = youtube.extract(video.youtube_id)
+    with circuit.watched(claim.probe):
+        extraction = youtube.extract(video.youtube_id)
     about = extraction.metadata
     with _storable():
-        claim.hold(video.describe(title=about.title, channel=about.channel, duration_ms=about.duration_ms))
+        claim.write(lambda: video.describe(title=about.title, channel=about.channel, duration_ms=about.duration_ms))
 
-    said = None
+    said = audio_path = None
     if video.mode != Video.Mode.SPEECH:
         said = _read_captions(claim, extraction)
         if said is None and video.mode == Video.Mode.CAPTIONS:
             raise errors.NoCaptions
     if said is None:
-        with tempfile.TemporaryDirectory(prefix="transcript-") as folder:
-            audio = extraction.audio(Path(folder), lambda done: claim.step(Video.Stage.AUDIO, done))
-            _keep_audio(claim, audio)
+        with scratch.folder() as folder:
+            audio = extraction.audio(folder, lambda done: claim.step(Video.Stage.AUDIO, done))
+            with audio.open("rb") as content:
+                audio_path = _save(f"{video.attempt_prefix}audio{audio.suffix}", File(content))
             said = _listen(claim, audio, about)
 
     claim.step(Video.Stage.STORING)
-    _store(claim, about, said._replace(segments=tidy(said.segments, _end(about))))
+    _store(claim, said._replace(segments=tidy(said.segments, _end(about))), audio_path or "")
 
 
 def _end(about: youtube.Metadata) -> int | None:
@@ -77,13 +89,6 @@ def _read_captions(claim: Claim, extraction: youtube.Extraction) -> _Said | None
     return _Said(Video.Source.CAPTIONS, "youtube", model, captions.language, captions.segments)
 
 
-def _keep_audio(claim: Claim, audio: Path) -> None:
-    """Stores the audio before it is listened to."""
-    with audio.open("rb") as content:
-        path = _save(f"{claim.video.attempt_prefix}audio{audio.suffix}", File(content))
-    claim.hold(claim.video.keep_audio(path))
-
-
 def _listen(claim: Claim, audio: Path, about: youtube.Metadata) -> _Said:
     engine = speech.engine()
     heard = engine.transcribe(
@@ -97,36 +102,37 @@ def _listen(claim: Claim, audio: Path, about: youtube.Metadata) -> _Said:
     return _Said(Video.Source.SPEECH, engine.name, engine.model, heard.language, heard.segments)
 
 
-def _store(claim: Claim, about: youtube.Metadata, said: _Said) -> None:
-    """The file first, then the row: the database never names an object that is not there."""
+def _store(claim: Claim, said: _Said, audio_path: str) -> None:
+    """The file first, then the row: the database never names an object that is not there.
+
+    An earlier transcript's files go when this one has taken its place.
+    """
     video = claim.video
     if _statement_bytes(said.segments) > MAX_STATEMENT_BYTES:
         raise errors.TranscriptTooLarge
-    document = {
-        "video_id": str(video.pk),
-        "url": video.url,
-        "title": about.title,
-        "channel": about.channel,
-        "duration_ms": about.duration_ms,
-        "language": said.language,
-        "source": said.source,
-        "engine": said.engine,
-        "model": said.model,
-        "segments": [segment._asdict() for segment in said.segments],
-    }
-    content = ContentFile(json.dumps(document, ensure_ascii=False, indent=1).encode())
-    path = _save(f"{video.attempt_prefix}transcript.json", content)
-    with _storable(), transaction.atomic():
-        claim.hold(video.complete(source=said.source, language=said.language))
-        Transcript.objects.store(
-            video,
-            said.segments,
-            language=said.language,
-            source=said.source,
-            engine=said.engine,
-            model=said.model,
-            s3_path=path,
-        )
+    transcript = Transcript(
+        video=video,
+        user_id=video.user_id,
+        language=said.language,
+        source=said.source,
+        engine=said.engine,
+        model=said.model,
+        content=plain_text(said.segments),
+        segment_rows=said.segments,
+    )
+    transcript.s3_path = _save(f"{video.attempt_prefix}transcript.json", ContentFile(stored.document(transcript)))
+
+    def write() -> bool:
+        with transaction.atomic():
+            if not video.complete(source=said.source, language=said.language, s3_path=audio_path):
+                return False
+            replaced = Transcript.objects.store(transcript)
+            if replaced and replaced != transcript.s3_path:
+                Deletion.objects.get_or_create(prefix=stored.prefix(replaced))
+        return True
+
+    with _storable():
+        claim.write(write)
 
 
 @contextmanager

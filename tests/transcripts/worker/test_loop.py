@@ -27,8 +27,8 @@ from tests import builders, sounds
 from tests.wer import word_error_rate
 from tests.youtube_scenarios import answers, refused
 from transcripts.models import Transcript
-from transcripts.worker import loop
-from videos import queue, services
+from transcripts.worker import claim, loop
+from videos import queue, services, sweeping
 from videos.models import Deletion, Video
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("sqs", "_signals")]
@@ -38,7 +38,7 @@ CAPTIONED, VOICE = "SampleCapt1", "SampleVoice"
 
 def work() -> None:
     """Sends what is to be sent, and handles it."""
-    services.sweep()
+    sweeping.sweep()
     loop.Worker(poll_seconds=0).run(idle_exit=0)
 
 
@@ -208,14 +208,13 @@ def test_it_leaves_a_late_retry_to_the_sweep(stand_in, sqs, settings):
 
 def test_it_fails_when_the_attempts_are_used_up_and_keeps_the_last_cause(stand_in, settings):
     settings.RETRY_BASE_SECONDS = 0
-    stand_in.videos["blockedvid0"] = bot_check("blockedvid0")
-    video = builders.queued(youtube_id="blockedvid0")
-    for _ in range(settings.MAX_ATTEMPTS):
-        Video.objects.filter(status="queued").update(enqueued_at=None)
-        work()
+    stand_in.videos[CAPTIONED].faults["timedtext"] = answers(200)  # with an empty body
+    video = builders.queued(youtube_id=CAPTIONED, mode="captions")
+
+    work()
 
     video.refresh_from_db()
-    assert (video.status, video.attempt, video.error_code) == ("failed", 3, "source_refused")
+    assert (video.status, video.attempt, video.error_code) == ("failed", 3, "captions_withheld")
     assert video.error_retryable
 
 
@@ -240,14 +239,13 @@ def test_it_does_not_listen_where_youtube_may_still_hand_out_its_captions(stand_
     assert (video.status, video.error_code) == ("queued", "captions_withheld")
 
 
-def test_it_recovers_when_youtube_does(stand_in, settings):
-    settings.RETRY_BASE_SECONDS = 0
+def test_it_recovers_when_youtube_does(stand_in):
     clip = stand_in.videos[CAPTIONED]
     stand_in.videos[CAPTIONED] = bot_check(CAPTIONED)
     video = builders.queued(youtube_id=CAPTIONED)
     work()
     stand_in.videos[CAPTIONED] = clip
-    Video.objects.filter(status="queued").update(enqueued_at=None)
+    Video.objects.update(retry_at=None, enqueued_at=None)
     work()
 
     video.refresh_from_db()
@@ -266,6 +264,7 @@ def test_it_tries_again_when_storage_is_down(stand_in, settings, tmp_path):
 
     video.refresh_from_db()
     assert (video.status, video.error_code) == ("queued", "storage_unavailable")
+    assert video.attempt == 0  # it was no fault of the video's
 
 
 def test_it_says_so_when_nobody_speaks(stand_in, small_model, tmp_path):
@@ -277,6 +276,7 @@ def test_it_says_so_when_nobody_speaks(stand_in, small_model, tmp_path):
 
     video.refresh_from_db()
     assert (video.status, video.error_code) == ("failed", "no_speech")
+    sweeping.sweep()
     assert stored(video) == []
 
 
@@ -436,17 +436,15 @@ def after_writing(model, action):
         post_save.disconnect(receiver, sender=model)
 
 
-def stumble(bug: type[Exception] = RuntimeError) -> None:
-    raise bug("a bug")
+def stumble(*what, bug: type[Exception] = RuntimeError) -> None:
+    raise OperationalError(*what) if what else bug("a bug")
 
 
 @pytest.mark.parametrize("bug", [RuntimeError, DatabaseError])
-def test_it_keeps_a_transcript_whatever_happens_after_it_is_committed(stand_in, monkeypatch, bug):
-    monkeypatch.setattr(loop, "PAUSE_SECONDS", 0)
-
+def test_it_keeps_a_transcript_whatever_happens_after_it_is_committed(stand_in, bug):
     video = builders.queued(youtube_id=CAPTIONED)
 
-    with after_writing(Transcript, lambda: transaction.on_commit(lambda: stumble(bug))):
+    with after_writing(Transcript, lambda: transaction.on_commit(lambda: stumble(bug=bug))):
         work()
 
     video.refresh_from_db()
@@ -454,16 +452,16 @@ def test_it_keeps_a_transcript_whatever_happens_after_it_is_committed(stand_in, 
     assert not Deletion.objects.exists()
 
 
-def test_it_settles_nothing_where_the_database_fails(stand_in, monkeypatch, sqs, settings):
-    monkeypatch.setattr(loop, "PAUSE_SECONDS", 0)
+def test_it_counts_no_attempt_where_the_database_fails_for_too_long(stand_in, monkeypatch):
+    monkeypatch.setattr(claim, "PATIENCE_SECONDS", 0)
     video = builders.queued(youtube_id=CAPTIONED)
 
-    with after_writing(Transcript, lambda: stumble(OperationalError)):
+    with after_writing(Transcript, lambda: stumble(2013, "Lost connection to server during query")):
         work()
 
     video.refresh_from_db()
-    assert (video.status, video.error_code) == ("processing", "")
-    assert in_flight(sqs, settings) == 1
+    assert (video.status, video.attempt, video.error_code) == ("queued", 0, "database_unavailable")
+    assert video.attempts.get().outcome == "interrupted"
 
 
 def test_it_goes_on_when_a_video_is_deleted_between_its_release_and_the_next_message(stand_in, sqs, settings):
@@ -483,7 +481,7 @@ def test_it_goes_on_when_a_video_is_deleted_between_its_release_and_the_next_mes
 
 
 def test_a_bug_in_one_job_does_not_end_the_worker(stand_in, monkeypatch, caplog):
-    monkeypatch.setattr(loop, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(loop, "_FIRST_PAUSE_SECONDS", 0)
     stand_in.videos["blockedvid0"] = bot_check("blockedvid0")
     blocked, fine = (builders.queued(youtube_id=youtube_id) for youtube_id in ("blockedvid0", CAPTIONED))
 
@@ -502,7 +500,7 @@ def test_a_bug_in_one_job_does_not_end_the_worker(stand_in, monkeypatch, caplog)
 def test_the_command_handles_one_message_and_ends(stand_in, capsys):
     builders.queued(youtube_id=CAPTIONED)
     builders.queued(youtube_id="nosuchvideo")
-    services.sweep()
+    sweeping.sweep()
 
     call_command("run_worker", "--once")
 
@@ -575,10 +573,10 @@ def busy(worker_process, stand_in):
 
     stand_in.videos[CAPTIONED].faults["timedtext"] = wait
     video = builders.queued(youtube_id=CAPTIONED)
-    services.sweep()
+    sweeping.sweep()
     assert asked.wait(30)
     process.send_signal(signal.SIGTERM)
-    wait_for(lambda: "finished first" in log.read_text())
+    wait_for(lambda: "seconds to finish" in log.read_text())
     yield video, go_on
     go_on.set()
 

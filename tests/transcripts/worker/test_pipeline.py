@@ -10,7 +10,7 @@ from tests import builders
 from transcripts.segments import Segment
 from transcripts.worker import pipeline
 from transcripts.worker.loop import Worker
-from videos import services
+from videos import sweeping
 from videos.models import Video
 
 pytestmark = pytest.mark.usefixtures("sqs", "_signals")
@@ -42,7 +42,7 @@ def transcribed(stand_in) -> Callable[[Sequence[Segment]], Video]:
         clip = Clip("longestvid0", duration_ms=whole_seconds, tracks=[Track("ja", segments)])
         stand_in.videos["longestvid0"] = clip
         video = builders.queued(youtube_id="longestvid0")
-        services.sweep()
+        sweeping.sweep()
         Worker(poll_seconds=0).handle_one()
         video.refresh_from_db()
         return video
@@ -93,7 +93,7 @@ def test_it_keeps_the_times_of_a_caption_in_the_last_part_of_a_second(stand_in):
     last = Segment(10_200, 10_700, "Bye.")
     stand_in.videos["aboutten000"] = Clip("aboutten000", duration_ms=10_700, tracks=[Track("en", [last])])
     video = builders.queued(youtube_id="aboutten000")
-    services.sweep()
+    sweeping.sweep()
 
     Worker(poll_seconds=0).handle_one()
 

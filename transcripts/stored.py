@@ -1,0 +1,124 @@
+"""The file of a transcript in storage, and whether what lies there is what the rows name."""
+
+import json
+import logging
+import re
+import uuid
+from collections.abc import Iterable
+
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+
+from transcripts.models import Transcript
+from videos import files
+from videos.models import Bookmark, Video
+from videos.sweeping import Deadline
+
+log = logging.getLogger(__name__)
+
+FILES_A_RUN = 1000  # as many as S3 lists at once
+ROWS_A_RUN = 50  # each is a question to S3
+
+_KEY = re.compile(r"(videos/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/[0-9]+/).+")
+
+
+def document(transcript: Transcript) -> bytes:
+    """The transcript with all that is known about its video, as JSON in UTF-8."""
+    video = transcript.video
+    found = {
+        "video_id": str(video.pk),
+        "url": video.url,
+        "title": video.title,
+        "channel": video.channel,
+        "duration_ms": video.duration_ms,
+        "language": transcript.language,
+        "source": transcript.source,
+        "engine": transcript.engine,
+        "model": transcript.model,
+        "segments": [segment._asdict() for segment in transcript.segments],
+    }
+    return json.dumps(found, ensure_ascii=False, indent=1).encode()
+
+
+def prefix(path: str) -> str:
+    """Below it lie the files of the attempt that has written ``path``."""
+    return path.rpartition("/")[0] + "/"
+
+
+def reconcile(deadline: Deadline) -> tuple[int, int]:
+    """Deletes files that no row names, and mends rows whose files are gone; returns how many of each.
+
+    A part at a time: the next call goes on where this one stopped, and begins anew after the last. Safe to
+    run twice at once. Storage that fails ends it early. Raises what the database raises.
+    """
+    try:
+        return _delete_unnamed(deadline), _restore_missing(deadline)
+    except files.errors() as error:
+        log.warning("files and rows could not be compared: %s", error)
+        return 0, 0
+
+
+def _delete_unnamed(deadline: Deadline) -> int:
+    bookmark = Bookmark.of("files")
+    keys = files.listed(after=bookmark.position, limit=FILES_A_RUN)
+    deleted = 0
+    # The rows are read after the files: a file was written by a claim that the row knew by then.
+    for key in _unnamed(keys):
+        if deadline.passed():
+            return deleted  # and the next run looks at the same ones
+        log.warning("a file that no row names is deleted: %s", key)
+        default_storage.delete(key)
+        deleted += 1
+    bookmark.move(keys[-1] if len(keys) == FILES_A_RUN else "")
+    return deleted
+
+
+def _unnamed(keys: Iterable[str]) -> list[str]:
+    """Those that belong to no video, to no claim that lives, and to no transcript."""
+    ours = {key: match for key in keys if (match := _KEY.fullmatch(key))}
+    ids = {uuid.UUID(match[2]) for match in ours.values()}
+    named = set()
+    working = set()
+    for video in Video.objects.filter(pk__in=ids).only("s3_path", "status", "fence"):
+        named.add(video.s3_path)
+        if video.status == Video.Status.PROCESSING:
+            working.add(video.attempt_prefix)
+    named.update(Transcript.objects.filter(video__in=ids).values_list("s3_path", flat=True))
+    return [key for key, match in ours.items() if key not in named and match[1] not in working]
+
+
+def _restore_missing(deadline: Deadline) -> int:
+    bookmark = Bookmark.of("transcripts")
+    rows = Transcript.objects.order_by("pk").select_related("video")
+    if bookmark.position:
+        rows = rows.filter(pk__gt=bookmark.position)
+    restored = 0
+    found = list(rows.without_text()[:ROWS_A_RUN])
+    for transcript in found:
+        if deadline.passed():
+            return restored
+        restored += _restore(transcript)
+        bookmark.move(str(transcript.pk))
+    if len(found) < ROWS_A_RUN:
+        bookmark.move("")
+    return restored
+
+
+def _restore(transcript: Transcript) -> bool:
+    """Writes the transcript's file anew if it is gone; a lost audio file is forgotten, so that nobody is sent there."""
+    video, path = transcript.video, transcript.s3_path
+    restored = False
+    if video.s3_path and not default_storage.exists(video.s3_path):
+        log.error("the audio of video %s is lost: %s", video.pk, video.s3_path)
+        restored = video.forget_audio()
+    if path and not default_storage.exists(path) and _still_names(transcript, path):
+        log.error("the transcript file of video %s was lost and is written anew: %s", video.pk, path)
+        default_storage.save(path, ContentFile(document(transcript)))
+        if not _still_names(transcript, path):  # deleted or replaced meanwhile
+            default_storage.delete(path)
+        restored = True
+    return restored
+
+
+def _still_names(transcript: Transcript, path: str) -> bool:
+    return Transcript.objects.filter(pk=transcript.pk, s3_path=path).exists()

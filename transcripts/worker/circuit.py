@@ -1,0 +1,72 @@
+"""The breaker towards YouTube, as a job sees it: whether to ask at all, and what the answer was."""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.utils import timezone
+
+from transcripts.worker import errors
+from videos.breaker import Breaker
+from videos.transactions import repeated
+
+PATIENCE_SECONDS = 5  # for a database that fails in passing
+_SPREAD_SECONDS = 10  # what waits for the breaker does not come back all at once
+
+
+class Open(Exception):
+    """Nothing may be asked of YouTube now."""
+
+    def __init__(self, breaker: Breaker) -> None:
+        self.breaker = breaker
+
+
+def admit() -> str:
+    """The token of the one that may probe, or nothing where all may ask. Raises ``Open``."""
+    breaker = repeated(Breaker.objects.youtube, seconds=PATIENCE_SECONDS)
+    if not breaker.is_open:
+        return ""
+    probe = breaker.probe()
+    if not probe:
+        raise Open(breaker)
+    return probe
+
+
+@contextmanager
+def watched(probe: str) -> Iterator[None]:
+    """Around the first question about a video: any answer but trouble closes the breaker."""
+    try:
+        yield
+    except errors.SourceTrouble:
+        raise  # told by ``trouble`` when the job is settled
+    except errors.JobError:
+        _answered(probe)
+        raise
+    _answered(probe)
+
+
+def _answered(probe: str) -> None:
+    repeated(lambda: Breaker(name="youtube").answered(probe), seconds=PATIENCE_SECONDS)
+
+
+def trouble(error: errors.SourceTrouble, probe: str) -> float | None:
+    """Tells the breaker. Returns how many seconds there are to wait if it is open now, else None."""
+
+    def tell() -> Breaker:
+        Breaker(name="youtube").failed(error.code, probe)
+        return Breaker.objects.youtube()
+
+    breaker = repeated(tell, seconds=PATIENCE_SECONDS)
+    if breaker.retry_at is None:
+        return None
+    return max(0.0, (breaker.retry_at - timezone.now()).total_seconds()) + spread()
+
+
+def untried(probe: str) -> None:
+    """The prober has not asked after all."""
+    repeated(lambda: Breaker(name="youtube").untried(probe), seconds=PATIENCE_SECONDS)
+
+
+def spread() -> float:
+    """Seconds by which one of many that wait for the same moment comes later."""
+    return random.uniform(1, _SPREAD_SECONDS)  # noqa: S311 - no secret hangs on it
