@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import json
 import logging
 import os
 import secrets
@@ -23,6 +24,7 @@ from local import cognito, speech_model, youtube
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("DATA_DIR") or ROOT / "data")
 QUEUE = "transcripts"
+MAX_RECEIVES = 10  # of a message, before it is a dead letter
 
 
 class StackError(Exception):
@@ -189,11 +191,15 @@ def _named_model(folder: Path) -> Path:
 
 
 def _create_queue(aws_url: str) -> str:
+    """The queue, and the one where SQS puts what was received too often."""
     import boto3
 
     credentials = {"aws_access_key_id": "embedded", "aws_secret_access_key": "embedded"}
     sqs = boto3.client("sqs", region_name="us-east-1", endpoint_url=aws_url, **credentials)
-    url: str = sqs.create_queue(QueueName=QUEUE)["QueueUrl"]
+    dead = sqs.create_queue(QueueName=f"{QUEUE}-dead")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": MAX_RECEIVES})
+    url: str = sqs.create_queue(QueueName=QUEUE, Attributes={"RedrivePolicy": policy})["QueueUrl"]
     return url
 
 

@@ -7,7 +7,7 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.utils.html import format_html
 
-from videos.models import Deletion, Video
+from videos.models import Attempt, Breaker, Deletion, Video
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -26,6 +26,21 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return False
 
 
+class AttemptInline(admin.TabularInline):  # type: ignore[type-arg]
+    """What became of each time that a worker took the video."""
+
+    model = Attempt
+    fields = ("number", "worker", "started_at", "ended_at", "stage", "outcome", "error_code", "error_detail")
+    readonly_fields = fields
+    ordering = ("-fence",)
+    can_delete = False
+    extra = 0
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Nobody."""
+        return False
+
+
 @admin.register(Video)
 class VideoAdmin(ReadOnlyAdmin):
     """What was submitted and where it stands."""
@@ -38,6 +53,7 @@ class VideoAdmin(ReadOnlyAdmin):
     date_hierarchy = "created_at"
     ordering = ("-created_at",)
     list_per_page = 50
+    inlines = (AttemptInline,)
 
     @admin.display(description="video")
     def name(self, video: Video) -> str:
@@ -65,3 +81,16 @@ class DeletionAdmin(ReadOnlyAdmin):
     list_display = ("prefix", "requested_at", "due_at")
     search_fields = ("prefix",)
     ordering = ("due_at",)
+
+
+@admin.register(Breaker)
+class BreakerAdmin(ReadOnlyAdmin):
+    """Whether YouTube answers, and since when it does not."""
+
+    list_display = ("name", "state", "failures", "code", "opened_at", "retry_at")
+    exclude = ("probe_token",)
+
+    @admin.display(boolean=True, description="answers")
+    def state(self, breaker: Breaker) -> bool:
+        """Closed is how a breaker lets everything through."""
+        return not breaker.is_open

@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from videos.models import Video
+from videos.models import Attempt, Video
 from videos.youtube_url import MAX_CHARACTERS, InvalidYouTubeURL, video_id
 
 
@@ -159,6 +159,13 @@ class ErrorSerializer(serializers.Serializer[Any]):
     retryable = serializers.BooleanField(help_text="Whether trying again later may help.")
 
 
+class AttemptErrorSerializer(serializers.Serializer[Any]):
+    """Why an attempt came to nothing."""
+
+    code = serializers.CharField(help_text="For programs.")
+    detail = serializers.CharField(help_text="A sentence for people.")
+
+
 class VideoSerializer(serializers.ModelSerializer[Video]):
     """A video as the API shows it. Storage keys, leases and fences stay inside."""
 
@@ -207,6 +214,38 @@ class VideoSerializer(serializers.ModelSerializer[Video]):
         if not video.error_code:
             return None
         return {"code": video.error_code, "detail": video.error_detail, "retryable": video.error_retryable}
+
+
+class AttemptSerializer(serializers.ModelSerializer[Attempt]):
+    """One time that a worker took the video into work. Which worker it was stays inside."""
+
+    number = serializers.IntegerField(
+        help_text="Counted since the video was last asked for; an interrupted one is not counted."
+    )
+    stage = KnownChoice(choices=Video.Stage.values, allow_null=True, read_only=True)
+    outcome = serializers.ChoiceField(
+        choices=Attempt.Outcome.values,
+        help_text="`released` is tried again, `interrupted` too and is not counted, `lost` means that its worker was.",
+    )
+    error = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Attempt
+        fields = ["number", "started_at", "ended_at", "stage", "outcome", "error"]
+        read_only_fields = fields
+
+    @extend_schema_field(AttemptErrorSerializer(allow_null=True))
+    def get_error(self, attempt: Attempt) -> dict[str, Any] | None:
+        """Why it ended without a transcript."""
+        if not attempt.error_code:
+            return None
+        return {"code": attempt.error_code, "detail": attempt.error_detail}
+
+
+class AttemptListSerializer(serializers.Serializer[Any]):
+    """The newest attempts of a video."""
+
+    results = AttemptSerializer(many=True)
 
 
 class VideoPageSerializer(serializers.Serializer[Any]):

@@ -1,4 +1,4 @@
-"""Submit, list, read, retry and delete videos."""
+"""Submit, list, read, retry, cancel and delete videos."""
 
 from collections.abc import Iterable
 
@@ -23,7 +23,14 @@ from rest_framework.views import APIView
 from accounts.authentication import caller
 from videos import files, services
 from videos.models import Video
-from videos.serializers import AnalyzeSerializer, VideoListQuery, VideoPageSerializer, VideoSerializer
+from videos.serializers import (
+    AnalyzeSerializer,
+    AttemptListSerializer,
+    AttemptSerializer,
+    VideoListQuery,
+    VideoPageSerializer,
+    VideoSerializer,
+)
 
 POLL_SECONDS = 2  # how soon it is worth asking again while a video is in work
 
@@ -172,6 +179,43 @@ class RetryView(APIView):
             video = own_video(request, id)
             raise Conflict(video.status, f"This video is {video.status}. Only one that has failed can be retried.")
         return accepted(request, video)
+
+
+class CancelView(APIView):
+    """``POST /videos/{id}/cancel``."""
+
+    @extend_schema(
+        request=None,
+        responses={200: VideoSerializer, 409: OpenApiResponse(None, "It has ended already.")},
+        operation_id="cancelVideo",
+        parameters=[ID],
+        summary="Stop a video that waits or is in work",
+        tags=["videos"],
+    )
+    def post(self, request: Request, id: str) -> Response:  # noqa: A002
+        """Ends a video that waits or is in work: it is then `failed`, with the code `cancelled`, and can be retried."""
+        video = own_video(request, id)
+        cancelled = services.cancel_video(video)
+        video = own_video(request, id)
+        if not cancelled:
+            raise Conflict(video.status, f"This video is {video.status} already. There is nothing to cancel.")
+        return Response(VideoSerializer(video).data)
+
+
+class AttemptListView(APIView):
+    """``GET /videos/{id}/attempts``."""
+
+    @extend_schema(
+        responses=AttemptListSerializer,
+        operation_id="listAttempts",
+        parameters=[ID],
+        summary="What became of each attempt",
+        tags=["videos"],
+    )
+    def get(self, request: Request, id: str) -> Response:  # noqa: A002
+        """The newest 100 times that a worker took the video into work, newest first."""
+        attempts = own_video(request, id).attempts.order_by("-fence")[:100]
+        return Response({"results": AttemptSerializer(attempts, many=True).data})
 
 
 class AnyAccept(DefaultContentNegotiation):

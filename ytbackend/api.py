@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import IO, Any
@@ -47,10 +48,7 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> HttpRespo
     if isinstance(error, DjangoPermissionDenied):
         error = exceptions.PermissionDenied()
     if isinstance(error, OperationalError | InterfaceError):
-        log.error("the database is unavailable: %s", error)
-        return problem(
-            503, "database_unavailable", "The database is not available. Try again soon.", headers={"Retry-After": "5"}
-        )
+        return _database_unavailable(error)
     if not isinstance(error, exceptions.APIException):
         return None
     if isinstance(error, exceptions.ValidationError):
@@ -70,6 +68,13 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> HttpRespo
     if isinstance(error, exceptions.MethodNotAllowed):
         detail = f"{error.detail} Here one can: {', '.join(context['view'].allowed_methods)}."
     return problem(error.status_code, _code(error), detail, headers=headers, **more)
+
+
+def _database_unavailable(error: Exception) -> HttpResponse:
+    log.error("the database is unavailable: %s", error)
+    return problem(
+        503, "database_unavailable", "The database is not available. Try again soon.", headers={"Retry-After": "5"}
+    )
 
 
 # What DRF says in these cases names what is wrong, but not what would be right.
@@ -129,7 +134,10 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """``handler500``: our bug. The log has the rest."""
+    """``handler500``: our bug, or a database that has gone where no view of the API looks. The log has the rest."""
+    error = sys.exc_info()[1]  # Django calls this while it handles what was raised
+    if isinstance(error, OperationalError | InterfaceError):
+        return _database_unavailable(error)
     return problem(500, "internal_error", "Something went wrong on our side. It has been logged; try again later.")
 
 

@@ -104,9 +104,10 @@ if _database["ENGINE"] == "django.db.backends.mysql":
     _database["OPTIONS"] = {
         "charset": "utf8mb4",
         "isolation_level": "read committed",
+        # A request that finds its connection dead and cannot make another one still ends within ten seconds.
         "connect_timeout": 3,
-        "read_timeout": 10,
-        "write_timeout": 10,
+        "read_timeout": 5,
+        "write_timeout": 5,
         "init_command": "SET sql_mode='STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION', time_zone='+00:00', "
         "innodb_lock_wait_timeout=5",
     } | _database.get("OPTIONS", {})

@@ -8,7 +8,16 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from accounts.views import MeView
 from transcripts.views import TranscriptDetailView, TranscriptListView, VideoTranscriptView
-from videos.views import AnalyzeView, AudioView, FileView, RetryView, VideoDetailView, VideoListView
+from videos.views import (
+    AnalyzeView,
+    AttemptListView,
+    AudioView,
+    CancelView,
+    FileView,
+    RetryView,
+    VideoDetailView,
+    VideoListView,
+)
 from ytbackend.api import nothing_here
 from ytbackend.views import HealthView, RootView
 
@@ -29,6 +38,8 @@ urlpatterns = [
     path("videos", VideoListView.as_view(), name="videos"),
     path("videos/<str:id>", VideoDetailView.as_view(), name="video"),
     path("videos/<str:id>/retry", RetryView.as_view(), name="retry"),
+    path("videos/<str:id>/cancel", CancelView.as_view(), name="cancel"),
+    path("videos/<str:id>/attempts", AttemptListView.as_view(), name="attempts"),
     path("videos/<str:id>/audio", AudioView.as_view(), name="audio"),
     path("videos/<str:id>/transcript", VideoTranscriptView.as_view(), name="video-transcript"),
     path("transcripts", TranscriptListView.as_view(), name="transcripts"),

@@ -13,6 +13,7 @@ from django.db import Error as DatabaseFailed
 from django.db import close_old_connections
 from django.utils import timezone
 
+from transcripts.models import Transcript
 from transcripts.worker import circuit, errors, pipeline, scratch
 from transcripts.worker.claim import Claim, ClaimLost
 from transcripts.worker.stopping import Stopped, Stopping
@@ -170,12 +171,12 @@ def _settle(video: Video, error: errors.JobError, probe: str) -> bool:
 
 
 def _leave(video: Video) -> bool:
-    """The claim is gone, and our files with it; unless it is gone because the video is completed, with them.
+    """The claim is gone, and our files with it; unless it is gone because the work is done, and a row names them.
 
     Always False: the message comes back, and the row then says what to do with it.
     """
-    completed = Video.objects.filter(pk=video.pk, status=Video.Status.COMPLETED, fence=video.fence)
-    if not repeated(completed.exists, seconds=SETTLE_SECONDS):
+    named = Transcript.objects.filter(video_id=video.pk, s3_path__startswith=video.attempt_prefix)
+    if not repeated(named.exists, seconds=SETTLE_SECONDS):
         log.info("video %s was deleted or taken over", video.pk)
         files.delete_below(video.attempt_prefix)
     return False
