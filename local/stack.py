@@ -1,6 +1,7 @@
 """The embedded stack: the project's own API and worker as processes, with stand-ins for what AWS and YouTube are."""
 
 import contextlib
+import ctypes
 import fcntl
 import json
 import logging
@@ -24,6 +25,7 @@ from local import cognito, speech_model, youtube
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("DATA_DIR") or ROOT / "data")
 QUEUE = "transcripts"
+_LIBC = ctypes.CDLL(None)  # loaded here: between fork and exec nothing should be
 MAX_RECEIVES = 10  # of a message, before it is a dead letter
 
 
@@ -108,6 +110,7 @@ class Stack:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,  # Ctrl-C is for us; we then end the children, each once
+                preexec_fn=_end_with_parent,  # noqa: PLW1509 - no thread of ours holds a lock that it would need
             )
         self._children.append(Child(name, process, path))
 
@@ -136,6 +139,12 @@ class Stack:
             except subprocess.TimeoutExpired:
                 os.killpg(child.process.pid, signal.SIGKILL)
                 child.process.wait()
+
+
+def _end_with_parent() -> None:
+    """Asks Linux to end this child when the stack is killed (https://man7.org/linux/man-pages/man2/prctl.2.html)."""
+    if sys.platform == "linux":
+        _LIBC.prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 def _obituary(child: Child) -> str:

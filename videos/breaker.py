@@ -65,12 +65,15 @@ class Breaker(models.Model):
         if probe:
             self._rows().filter(probe_token=probe).update(**closed)
 
-    def failed(self, code: str, probe: str = "") -> None:
-        """The source has refused, or could not be reached."""
+    def failed(self, code: str, probe: str = "", *, at_least: int = 0) -> None:
+        """The source has refused, or could not be reached; ``at_least`` so many seconds it asks us to wait."""
         Breaker.objects.get_or_create(name=self.name)
         self._rows().filter(opened_at=None).update(failures=F("failures") + 1, code=code)
         self._rows().filter(opened_at=None, failures__gte=THRESHOLD).update(
-            opened_at=Now(), retry_at=from_now(FIRST_WAIT_SECONDS), wait_seconds=FIRST_WAIT_SECONDS * 2, probe_token=""
+            opened_at=Now(),
+            retry_at=from_now(max(FIRST_WAIT_SECONDS, at_least)),
+            wait_seconds=FIRST_WAIT_SECONDS * 2,
+            probe_token="",
         )
         if not probe:
             return
@@ -79,7 +82,7 @@ class Breaker(models.Model):
             mine.update(
                 failures=F("failures") + 1,
                 code=code,
-                retry_at=from_now(wait),
+                retry_at=from_now(max(wait, at_least)),
                 wait_seconds=Least(F("wait_seconds") * 2, LONGEST_WAIT_SECONDS),
                 probe_token="",
             )

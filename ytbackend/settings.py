@@ -208,6 +208,7 @@ YOUTUBE_PROXY_URL = env.pattern(
     "YOUTUBE_PROXY_URL", r"(https?|socks[45]h?)://\S+", "like http://user:password@host:port"
 )
 YOUTUBE_RETRIES = env.integer("YOUTUBE_RETRIES", 3, least=0, most=10)
+YOUTUBE_PATIENCE_SECONDS = env.integer("YOUTUBE_PATIENCE_SECONDS", 180, least=1, most=3600)
 MAX_VIDEO_MINUTES = env.integer("MAX_VIDEO_MINUTES", 720, least=1, most=10_000)
 MAX_AUDIO_MEGABYTES = env.integer("MAX_AUDIO_MEGABYTES", 1024, least=1, most=100_000)
 SPEECH_ENGINE = env.text("SPEECH_ENGINE", "faster-whisper")
@@ -218,6 +219,7 @@ MAX_ATTEMPTS = env.integer("MAX_ATTEMPTS", 3, least=1, most=20)
 RETRY_BASE_SECONDS = env.integer("RETRY_BASE_SECONDS", 30, least=0, most=3600)
 GIVE_UP_HOURS = env.integer("GIVE_UP_HOURS", 24, least=1, most=240)
 RESEND_AFTER_SECONDS = env.integer("RESEND_AFTER_SECONDS", 3600, least=1, most=86_400)
+PATIENCE_SECONDS = env.integer("PATIENCE_SECONDS", 300, least=0, most=3600)
 GRACE_SECONDS = env.integer("GRACE_SECONDS", 25, least=0, most=3600)
 
 _LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR"]

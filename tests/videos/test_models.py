@@ -7,6 +7,7 @@ import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from tests import builders
 from tests.tokens import ALICE, BOB
@@ -150,6 +151,183 @@ def test_it_goes_back_into_the_queue_with_the_cause_and_a_later_time():
     assert video.error_detail == "x" * 500
     assert video.retry_at > video.updated_at
     assert not Video.objects.unsent(resend_after=0).exists()
+
+
+# --- what no fault of the video's is not counted
+
+
+def test_it_gets_its_attempt_back_when_it_was_interrupted():
+    video = builders.processing()
+    video.release("storage_unavailable", "Not now.", delay=-1, counted=False)
+
+    assert state(video) == ("queued", 0, 2)
+    assert Video.objects.claim(video.pk).attempt == 1
+
+
+def test_it_waits_in_the_queue_without_an_attempt_while_youtube_does_not_answer():
+    video = builders.queued()
+    video.sent()
+
+    assert video.park("source_unavailable", "YouTube does not answer.", until=timezone.now() + timedelta(minutes=1))
+    assert state(video) == ("queued", 0, 0)
+    assert (video.error_code, video.error_retryable, video.enqueued_at) == ("source_unavailable", True, None)
+    assert Video.objects.claim(video.pk) is None
+
+
+def test_it_is_given_up_when_it_has_waited_for_too_long():
+    video = builders.queued()
+
+    assert video.give_up("source_unavailable", "YouTube has not answered for a day.")
+    assert state(video) == ("failed", 0, 1)
+    assert video.error_retryable
+
+
+@pytest.mark.parametrize("state_", ["processing", "completed", "failed"])
+def test_it_neither_waits_nor_is_given_up_unless_it_is_queued(state_):
+    video = getattr(builders, state_)()
+    before = Video.objects.values().get(pk=video.pk)
+
+    assert not video.park("x", "x", until=timezone.now())
+    assert not video.give_up("x", "x")
+    assert Video.objects.values().get(pk=video.pk) == before
+
+
+# --- cancel, reprocess
+
+ANY = list(Video.Status)
+ENDED = [Video.Status.COMPLETED, Video.Status.FAILED]
+
+
+@pytest.mark.parametrize("state_", ["queued", "processing"])
+def test_it_is_cancelled_while_it_waits_or_is_in_work(state_):
+    video = getattr(builders, state_)()
+    fence = video.fence
+
+    assert video.cancel()
+    assert state(video)[::2] == ("failed", fence + 1)
+    assert (video.error_code, video.error_retryable) == ("cancelled", True)
+
+
+@pytest.mark.parametrize("state_", ["completed", "failed"])
+def test_it_is_not_cancelled_when_it_has_ended(state_):
+    video = getattr(builders, state_)()
+    before = Video.objects.values().get(pk=video.pk)
+
+    assert not video.cancel()
+    assert Video.objects.values().get(pk=video.pk) == before
+
+
+def test_a_worker_writes_nothing_to_what_was_cancelled():
+    video = builders.processing()
+    Video.objects.get(pk=video.pk).cancel()
+    before = Video.objects.values().get(pk=video.pk)
+
+    assert not any(write(video) for write in WRITES.values())
+    assert Video.objects.values().get(pk=video.pk) == before
+
+
+@pytest.mark.parametrize("state_", ["queued", "processing", "completed", "failed"])
+def test_it_is_started_anew_from_the_states_that_are_named(state_):
+    video = getattr(builders, state_)()
+    video.refresh_from_db()
+    ended = state_ in ("completed", "failed")
+
+    assert video.reprocess(from_states=ENDED) == ended
+    video.refresh_from_db()
+    fence = video.fence
+    assert video.reprocess(from_states=ANY, mode="speech")
+    assert state(video) == ("queued", 0, fence + 1)
+    assert (video.mode, video.error_code, video.completed_at, video.enqueued_at) == ("speech", "", None, None)
+
+
+def test_it_keeps_its_transcript_while_it_is_made_anew():
+    video = builders.completed(s3_path="videos/x/1/audio.webm")
+    content = video.transcript.content
+
+    video.reprocess(from_states=ENDED)
+    Video.objects.claim(video.pk).fail("no_audio", "No sound.", retryable=False)
+
+    video.refresh_from_db()
+    assert (video.status, video.s3_path, video.transcript.content) == ("failed", "videos/x/1/audio.webm", content)
+
+
+def test_a_claim_that_is_repeated_after_its_answer_was_lost_is_the_same_claim():
+    video = builders.queued()
+    first = Video.objects.claim(video.pk, token="t" * 32)
+
+    again = Video.objects.claim(video.pk, token="t" * 32)
+
+    assert (again.pk, again.fence, again.attempt) == (first.pk, first.fence, 1)
+    assert video.attempts.count() == 1
+
+
+def test_a_completion_that_is_repeated_after_its_answer_was_lost_has_happened():
+    video = builders.processing()
+
+    assert [video.complete(source=Video.Source.SPEECH, language="en") for _ in range(2)] == [True, True]
+
+
+# --- the record of attempts
+
+
+def record(video) -> list[tuple]:
+    return list(video.attempts.order_by("fence").values_list("number", "outcome", "stage", "error_code"))
+
+
+def test_each_claim_is_recorded_with_its_worker_and_its_beginning():
+    video = Video.objects.claim(builders.queued().pk, worker="host 7")
+
+    attempt = video.attempts.get()
+    assert (attempt.number, attempt.fence, attempt.worker, attempt.outcome) == (1, 1, "host 7", "running")
+    assert abs(attempt.started_at - timezone.now()) < timedelta(minutes=1)
+    assert attempt.ended_at is None
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        (WRITES["complete"], ("completed", "")),
+        (WRITES["fail"], ("failed", "no_audio")),
+        (WRITES["release"], ("released", "source_refused")),
+        (lambda v: v.release("no_space_left", "Full.", delay=1, counted=False), ("interrupted", "no_space_left")),
+        (lambda v: expire_lease(v) or v.abandon(), ("lost", "worker_lost")),
+        (lambda v: v.cancel(), ("cancelled", "cancelled")),
+        (lambda v: v.reprocess(from_states=ANY), ("superseded", "")),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_each_end_is_recorded_with_the_stage_that_was_reached(end, expected):
+    video = builders.processing()
+    video.advance(Video.Stage.SPEECH, 50)
+
+    assert end(video)
+
+    outcome, code = expected
+    assert record(video) == [(1, outcome, "speech", code)]
+    assert video.attempts.get().ended_at is not None
+
+
+def test_an_end_that_did_not_happen_is_not_recorded():
+    stale = builders.processing()
+    expire_lease(stale)
+    Video.objects.get(pk=stale.pk).abandon()
+    Video.objects.claim(stale.pk)
+
+    WRITES["fail"](stale)
+
+    assert [outcome for _, outcome, *_ in record(stale)] == ["lost", "running"]
+
+
+def test_an_interrupted_attempt_is_followed_by_its_like():
+    video = builders.processing()
+    video.release("no_space_left", "Full.", delay=-1, counted=False)
+    again = Video.objects.claim(video.pk)
+    again.release("source_refused", "Not now.", delay=-1)
+    Video.objects.claim(video.pk)
+
+    assert [(number, outcome) for number, outcome, *_ in record(video)] == [
+        (1, "interrupted"), (1, "released"), (2, "running"),
+    ]  # fmt: skip
 
 
 # --- retry, sent, sweep

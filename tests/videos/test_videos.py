@@ -252,6 +252,64 @@ def test_it_refuses_to_retry_what_has_not_failed(alice, state):
     assert (answer.json()["code"], answer.json()["state"]) == ("conflict", state)
 
 
+# --- cancel, attempts
+
+
+@pytest.mark.parametrize("state", ["queued", "processing"])
+def test_it_cancels_what_waits_or_is_in_work(alice, state):
+    video = getattr(builders, state)()
+
+    answer = alice.post(f"/videos/{video.pk}/cancel")
+
+    assert answer.status_code == 200
+    assert (answer.json()["status"], answer.json()["error"]["code"]) == ("failed", "cancelled")
+
+
+@pytest.mark.parametrize("state", ["completed", "failed"])
+def test_it_refuses_to_cancel_what_has_ended(alice, state):
+    answer = alice.post(f"/videos/{getattr(builders, state)().pk}/cancel")
+
+    assert (answer.status_code, answer.json()["state"]) == (409, state)
+
+
+def test_it_retries_what_was_cancelled(alice, sqs):
+    video = builders.processing()
+    alice.post(f"/videos/{video.pk}/cancel")
+
+    assert alice.post(f"/videos/{video.pk}/retry").status_code == 202
+
+
+def test_the_files_of_what_was_cancelled_in_the_middle_are_to_go(alice):
+    video = builders.processing()
+
+    alice.post(f"/videos/{video.pk}/cancel")
+
+    assert Deletion.objects.get().prefix == video.attempt_prefix
+
+
+def test_it_tells_what_became_of_each_attempt_newest_first(alice):
+    video = builders.processing()
+    video.advance(Video.Stage.CAPTIONS, 5)
+    video.release("source_refused", "YouTube is refusing requests.", delay=-1)
+    Video.objects.claim(video.pk)
+
+    running, first = alice.get(f"/videos/{video.pk}/attempts").json()["results"]
+
+    assert (first["number"], first["outcome"], first["stage"]) == (1, "released", "captions")
+    assert first["error"] == {"code": "source_refused", "detail": "YouTube is refusing requests."}
+    assert (running["number"], running["outcome"], running["ended_at"], running["error"]) == (2, "running", None, None)
+
+
+@pytest.mark.parametrize("action", ["cancel", "attempts"])
+def test_it_knows_nobody_elses_video(bob, action):
+    video = builders.processing()
+    call = bob.post if action == "cancel" else bob.get
+
+    assert call(f"/videos/{video.pk}/{action}").status_code == 404
+    video.refresh_from_db()
+    assert video.status == "processing"
+
+
 # --- audio
 
 

@@ -8,7 +8,7 @@ from django.urls import reverse
 from accounts.models import User
 from tests import builders
 from transcripts.segments import Segment
-from videos.models import Deletion, Video
+from videos.models import Breaker, Deletion, Video
 
 pytestmark = pytest.mark.django_db
 
@@ -25,7 +25,14 @@ def rows():
     hostile = [Segment(61_000, 62_000, "<script>alert(1)</script>")]
     video = builders.completed(title="<b>Bees</b>", youtube_id="dQw4w9WgXcQ", segments=hostile)
     Deletion.objects.create(prefix=video.files_prefix)
-    return {User: video.user, Video: video, type(video.transcript): video.transcript, Deletion: Deletion.objects.get()}
+    Breaker.objects.youtube().failed("source_refused")
+    return {
+        User: video.user,
+        Video: video,
+        type(video.transcript): video.transcript,
+        Deletion: Deletion.objects.get(),
+        Breaker: Breaker.objects.get(),
+    }
 
 
 def page(model, name, *args) -> str:
@@ -44,6 +51,16 @@ def test_it_shows_every_table(staff, rows):
     for model, row in rows.items():
         assert staff.get(page(model, "changelist")).status_code == 200
         assert staff.get(page(model, "change", row.pk)).status_code == 200
+
+
+def test_it_shows_what_became_of_each_attempt(staff, rows):
+    video = builders.processing()
+    video.release("source_refused", "YouTube is refusing requests.", delay=60)
+
+    shown = staff.get(page(Video, "change", video.pk)).content.decode()
+
+    assert "failed for now: it is tried again" in shown
+    assert "YouTube is refusing requests." in shown
 
 
 @pytest.mark.parametrize("words", ["dQw4w9WgXcQ", "bees", "a11ce", "{id}"])

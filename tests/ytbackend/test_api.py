@@ -6,6 +6,7 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from accounts.models import User
+from videos.models import Breaker
 
 pytestmark = pytest.mark.django_db
 
@@ -19,9 +20,23 @@ def test_it_says_what_it_is(stranger):
     assert answer["version"]
 
 
-def test_it_says_that_it_is_alive_without_the_database(stranger, django_assert_num_queries):
-    with django_assert_num_queries(0):
+def test_it_says_that_it_is_alive_with_one_question_to_the_database(stranger, django_assert_num_queries):
+    with django_assert_num_queries(1):
         assert stranger.get("/health").json()["status"] == "ok"
+
+
+def test_it_says_that_youtube_answers(stranger):
+    assert stranger.get("/health").json()["youtube"] == {"status": "ok", "since": None, "retry_at": None}
+
+
+def test_it_says_since_when_youtube_does_not_answer_and_when_it_is_asked_again(stranger):
+    for _ in range(3):
+        Breaker.objects.youtube().failed("source_refused")
+
+    health = stranger.get("/health").json()
+
+    assert (health["status"], health["youtube"]["status"]) == ("degraded", "unavailable")
+    assert health["youtube"]["since"] < health["youtube"]["retry_at"]
 
 
 def test_it_shows_its_docs_without_any_other_host(stranger):

@@ -53,7 +53,7 @@ def trouble(error: errors.SourceTrouble, probe: str) -> float | None:
     """Tells the breaker. Returns how many seconds there are to wait if it is open now, else None."""
 
     def tell() -> Breaker:
-        Breaker(name="youtube").failed(error.code, probe)
+        Breaker(name="youtube").failed(error.code, probe, at_least=int(error.wait))
         return Breaker.objects.youtube()
 
     breaker = repeated(tell, seconds=PATIENCE_SECONDS)

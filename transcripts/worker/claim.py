@@ -10,7 +10,7 @@ from typing import Self
 from django.conf import settings
 from django.db import Error, connection
 
-from videos import queue
+from videos import files, queue
 from videos.models import Video
 from videos.transactions import is_passing, repeated
 
@@ -26,9 +26,7 @@ _PERCENT = {
 }
 
 
-# For a database that is down while there is work to lose: a failover of RDS takes one or two minutes
-# (https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Concepts.MultiAZ.Failover.html).
-PATIENCE_SECONDS = 300
+_LONGEST_PAUSE_SECONDS = 5.0  # between two tries to store a file
 
 
 class ClaimLost(Exception):
@@ -100,7 +98,25 @@ class Claim:
 
         The transition may be run again, so it must know its own earlier success.
         """
-        self.hold(repeated(transition, seconds=PATIENCE_SECONDS))
+        self.hold(repeated(transition, seconds=settings.PATIENCE_SECONDS))
+
+    def upload(self, save: Callable[[], str]) -> str:
+        """Stores a file, and waits for storage that is down: what is stored was expensive. Returns its path.
+
+        Raises ``ClaimLost``, and at last what storage raises.
+        """
+        end = time.monotonic() + settings.PATIENCE_SECONDS
+        pause = 0.5
+        while True:
+            try:
+                return save()
+            except files.errors() as error:
+                if time.monotonic() + pause > end:
+                    raise
+                log.warning("storage failed, and is asked again for video %s: %s", self.video.pk, error)
+            if self._lost.wait(pause):
+                raise ClaimLost
+            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
     def hold(self, written: bool) -> None:
         """Takes the answer of one of the video's transitions. Raises ``ClaimLost`` if it did not happen."""

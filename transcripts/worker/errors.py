@@ -16,6 +16,7 @@ class JobError(Exception):
     permanent = False
     retryable = True
     counted = True
+    wait = 0.0  # seconds that the source asks us to wait
 
     def __init__(self, sentence: str = "") -> None:
         super().__init__(sentence or self.sentence)
@@ -179,6 +180,11 @@ class SourceFailing(SourceTrouble):
 class SourceUnreachable(SourceTrouble):
     code = "source_unreachable"
     sentence = "The connection to YouTube failed."
+
+
+class SourceTooSlow(JobError):
+    code = "source_too_slow"
+    sentence = "YouTube sent this video's data too slowly."
 
 
 class SourceUnreadable(JobError):

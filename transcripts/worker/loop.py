@@ -64,8 +64,9 @@ class Worker:
         try:
             with self.stopping.waiting():
                 message = queue.receive(wait_seconds=self._poll_seconds)
-                if message is None:
-                    return False
+            if message is None:
+                self._pause = _FIRST_PAUSE_SECONDS
+                return False
         except Stopped:
             return False
         except queue.QueueUnavailable as error:
@@ -157,7 +158,7 @@ def _settle(video: Video, error: errors.JobError, probe: str) -> bool:
         return services.end_attempt(video, lambda: video.fail(error.code, str(error), retryable=error.retryable))
 
     def release() -> bool:
-        delay = _backoff(video, shown) if wait is None else wait
+        delay = max(error.wait, _backoff(video, shown)) if wait is None else wait
         return services.end_attempt(
             video, lambda: video.release(shown.code, str(shown), delay=delay, counted=shown.counted)
         )
@@ -201,8 +202,10 @@ def _park(message: queue.Message, video_id: uuid.UUID, breaker: Breaker) -> None
     why = errors.SourceUnavailable()
     if services.is_too_old(video):
         video.give_up(why.code, "YouTube has not answered this service for so long that it has given up.")
-    elif breaker.retry_at:
-        video.park(why.code, str(why), until=breaker.retry_at + timedelta(seconds=circuit.spread()))
+    else:
+        # While somebody probes, it is known in a moment.
+        until = breaker.retry_at if breaker.retry_at and not breaker.probe_token else timezone.now()
+        video.park(why.code, str(why), until=until + timedelta(seconds=circuit.spread()))
     queue.delete(message)
 
 

@@ -3,7 +3,7 @@
 import errno
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,16 +11,18 @@ from django.conf import settings
 from django.core.files import File
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db import DataError, transaction
+from django.db import DataError, OperationalError, transaction
 
 from transcripts import stored
 from transcripts.models import Transcript, UTF8Encoder
 from transcripts.segments import Segment, plain_text, tidy
-from transcripts.worker import circuit, errors, scratch, speech, youtube
+from transcripts.worker import alarm, circuit, errors, scratch, speech, youtube
 from transcripts.worker.claim import Claim
 from videos import files
 from videos.models import Deletion, Video
 
+# https://dev.mysql.com/doc/refman/8.4/en/packet-too-large.html
+PACKET_TOO_LARGE = 1153
 MAX_STATEMENT_BYTES = 14_000_000  # MariaDB's max_allowed_packet is 16 MiB, MySQL's 64
 
 
@@ -47,7 +49,7 @@ def process(claim: Claim) -> None:
 def _process(claim: Claim) -> None:
     video = claim.video
     claim.step(Video.Stage.METADATA)
-    with circuit.watched(claim.probe):
+    with circuit.watched(claim.probe), _in_time():
         extraction = youtube.extract(video.youtube_id)
     about = extraction.metadata
     with _storable():
@@ -60,13 +62,19 @@ def _process(claim: Claim) -> None:
             raise errors.NoCaptions
     if said is None:
         with scratch.folder() as folder:
-            audio = extraction.audio(folder, lambda done: claim.step(Video.Stage.AUDIO, done))
+            with _in_time(extraction.audio_seconds()):
+                audio = extraction.audio(folder, lambda done: claim.step(Video.Stage.AUDIO, done))
             with audio.open("rb") as content:
-                audio_path = _save(f"{video.attempt_prefix}audio{audio.suffix}", File(content))
+                audio_path = _save(claim, f"audio{audio.suffix}", File(content))
             said = _listen(claim, audio, about)
 
     claim.step(Video.Stage.STORING)
     _store(claim, said._replace(segments=tidy(said.segments, _end(about))), audio_path or "")
+
+
+def _in_time(seconds: float = 0) -> AbstractContextManager[None]:
+    """A far side that sends a byte now and then would keep a worker for ever."""
+    return alarm.limited(settings.YOUTUBE_PATIENCE_SECONDS + seconds, errors.SourceTooSlow())
 
 
 def _end(about: youtube.Metadata) -> int | None:
@@ -78,7 +86,8 @@ def _read_captions(claim: Claim, extraction: youtube.Extraction) -> _Said | None
     video = claim.video
     claim.step(Video.Stage.CAPTIONS)
     try:
-        captions = extraction.captions(video.wanted_language or None)
+        with _in_time():
+            captions = extraction.captions(video.wanted_language or None)
     except errors.CaptionsWithheld:
         if video.mode == Video.Mode.AUTO and video.attempt >= settings.MAX_ATTEMPTS:
             return None  # they are there, but YouTube will not hand them out: listen, rather than fail
@@ -120,7 +129,7 @@ def _store(claim: Claim, said: _Said, audio_path: str) -> None:
         content=plain_text(said.segments),
         segment_rows=said.segments,
     )
-    transcript.s3_path = _save(f"{video.attempt_prefix}transcript.json", ContentFile(stored.document(transcript)))
+    transcript.s3_path = _save(claim, "transcript.json", ContentFile(stored.document(transcript)))
 
     def write() -> bool:
         with transaction.atomic():
@@ -137,11 +146,15 @@ def _store(claim: Claim, said: _Said, audio_path: str) -> None:
 
 @contextmanager
 def _storable() -> Iterator[None]:
-    """What the database refuses for its content, it refuses every time."""
+    """What the database refuses for its content or its size, it refuses every time."""
     try:
         yield
     except DataError as error:
         raise errors.NotStorable from error
+    except OperationalError as error:
+        if error.args[0] == PACKET_TOO_LARGE:
+            raise errors.TranscriptTooLarge from error
+        raise
 
 
 def _statement_bytes(segments: Sequence[Segment]) -> int:
@@ -150,8 +163,12 @@ def _statement_bytes(segments: Sequence[Segment]) -> int:
     return len(stored.encode()) + sum(stored.count(quoted) for quoted in "'\"\\")
 
 
-def _save(path: str, content: "File[bytes]") -> str:
+def _save(claim: Claim, name: str, content: "File[bytes]") -> str:
+    def save() -> str:
+        content.seek(0)
+        return default_storage.save(claim.video.attempt_prefix + name, content)
+
     try:
-        return default_storage.save(path, content)
+        return claim.upload(save)
     except files.errors() as error:
         raise errors.StorageUnavailable from error

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Self
 
+from transcripts.worker import alarm
+
 log = logging.getLogger(__name__)
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_AGAIN_SECONDS = 0.2
 
 
 class Stopped(BaseException):
@@ -27,6 +28,7 @@ class Stopping:
     def __init__(self) -> None:
         self.requested = False
         self._patience: Callable[[], float] | None = None  # how long to leave alone what is being done, in seconds
+        self._alarm = 0
         self._before: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
 
     def __enter__(self) -> Self:
@@ -58,8 +60,7 @@ class Stopping:
             yield
         finally:
             self._patience = None
-            if self.requested:
-                signal.setitimer(signal.ITIMER_REAL, 0)
+            alarm.take_back(self._alarm)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.requested = True
@@ -74,12 +75,10 @@ class Stopping:
         self._leave_in(patience)
 
     def _leave_in(self, seconds: float) -> None:
-        # Where Python swallows the exception (in a finaliser, say), the alarm raises it again.
-        self._before.setdefault(signal.SIGALRM, signal.signal(signal.SIGALRM, self._on_alarm))
-        signal.setitimer(signal.ITIMER_REAL, seconds or _AGAIN_SECONDS, _AGAIN_SECONDS)
+        self._alarm = alarm.set_alarm(max(seconds, 0), self._leave)
         if seconds <= 0:
-            raise Stopped
+            self._leave()
 
-    def _on_alarm(self, number: int, frame: FrameType | None) -> None:
+    def _leave(self) -> None:
         if self._patience is not None:
             raise Stopped

@@ -37,6 +37,8 @@ logger = logging.getLogger(__name__)
 os.environ.setdefault("YTDLP_NO_PLUGINS", "1")
 
 MAX_CAPTION_BYTES = 32 * 1024 * 1024  # ten hours of word-timed captions are about a third
+SLOWEST_BYTES_A_SECOND = 30_000  # about twice what is heard in a second of YouTube's best audio
+LONGEST_RETRY_AFTER = 3600.0  # seconds; more than that we do not believe
 MAX_WAIT_SECONDS = 120  # for the advertisements that YouTube wants seen before it hands out audio
 _VIDEO_ID = re.compile(r"[A-Za-z0-9_-]{11}")
 _INSTEAD = re.compile(r'got player responses for video "([A-Za-z0-9_-]{11})" instead')
@@ -118,6 +120,12 @@ class Extraction:
         except _Stopped as stopped:
             reason = stopped.reason
         raise reason
+
+    def audio_seconds(self) -> float:
+        """How long the download of the audio may take: at ``SLOWEST_BYTES_A_SECOND``, waiting for its turn included."""
+        sizes = [f.get("filesize") or 0 for f in streams.original(self._formats)]
+        size = min(max(sizes, default=0), settings.MAX_AUDIO_MEGABYTES * 1_000_000)
+        return MAX_WAIT_SECONDS + size / SLOWEST_BYTES_A_SECOND
 
     def _caption_file(self, track: Track) -> bytes:
         with tempfile.TemporaryDirectory() as folder, _client(_Log()) as client:
@@ -225,6 +233,7 @@ class _YouTube(YoutubeDL):  # type: ignore[misc]
 
     def __init__(self, options: dict[str, Any]) -> None:
         self._answers = ExitStack()
+        self.asked_to_wait = 0.0  # seconds, by the answer that wants the longest
         super().__init__(options)
 
     def urlopen(self, req: Any) -> Any:
@@ -233,6 +242,7 @@ class _YouTube(YoutubeDL):  # type: ignore[misc]
             answer = super().urlopen(req)
         except HTTPError as error:
             self._answers.callback(error.close)
+            self.asked_to_wait = max(self.asked_to_wait, _retry_after(error))
             raise
         self._answers.callback(answer.close)
         return answer
@@ -241,6 +251,12 @@ class _YouTube(YoutubeDL):  # type: ignore[misc]
         """End what is still open."""
         self._answers.close()
         super().close()
+
+
+def _retry_after(error: HTTPError) -> float:
+    """What an answer asks for, if it says so in seconds (https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3)."""
+    asked = error.response.headers.get("Retry-After") or ""
+    return min(float(asked), LONGEST_RETRY_AFTER) if asked.isascii() and asked.isdigit() else 0.0
 
 
 @contextmanager
@@ -266,9 +282,13 @@ def _client(log: _Log, **options: Any) -> Iterator[YoutubeDL]:
     }
     if os.environ.get("SSL_CERT_FILE"):
         options["compat_opts"] = {"no-certifi"}  # OpenSSL's own choice, so that a company's authority counts
+    asked_to_wait = 0.0
     try:
         with _YouTube(options) as client:
-            yield client
+            try:
+                yield client
+            finally:
+                asked_to_wait = client.asked_to_wait
     except errors.JobError:
         raise
     except Exception as error:
@@ -276,4 +296,6 @@ def _client(log: _Log, **options: Any) -> Iterator[YoutubeDL]:
         said = isinstance(inner, ExtractorError) and inner.expected
         if not isinstance(error, YoutubeDLError):
             logger.exception("yt-dlp failed in a way of its own")
-        raise refusal(str(error), said=said, warnings=log.warnings) from error
+        refused = refusal(str(error), said=said, warnings=log.warnings)
+        refused.wait = asked_to_wait
+        raise refused from error

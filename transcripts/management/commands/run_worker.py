@@ -1,5 +1,9 @@
 """``manage.py run_worker``."""
 
+import logging
+import os
+import sys
+import threading
 from typing import Any
 
 from django.conf import settings
@@ -13,8 +17,9 @@ class Command(BaseCommand):
     """Takes jobs from the queue and turns videos into transcripts."""
 
     help = (
-        "Takes jobs from SQS and turns videos into transcripts until it gets SIGTERM: idle it ends at once, "
-        "busy it finishes the job, at a second signal it ends now. Run as many as there are cores."
+        "Takes jobs from SQS and turns videos into transcripts until it gets SIGTERM: idle it ends at once, busy it "
+        "finishes what is nearly done and gives anything else back to the queue; at a second signal it ends now. "
+        "Run as many as there are cores."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -31,5 +36,16 @@ class Command(BaseCommand):
         if once:
             max_messages, idle_exit = 1, 0.0
         poll = POLL_SECONDS if idle_exit is None else max(1, min(POLL_SECONDS, int(idle_exit)))
-        handled = Worker(poll_seconds=poll).run(max_messages=max_messages, idle_exit=idle_exit)
+        worker = Worker(poll_seconds=poll)
+        handled = worker.run(max_messages=max_messages, idle_exit=idle_exit)
         self.stdout.write(f"{handled} messages handled")
+        if worker.stopping.requested:
+            _end_in_spite_of_threads()
+
+
+def _end_in_spite_of_threads() -> None:
+    """A request of yt-dlp's that was left goes on in a thread, for which Python would wait."""
+    if any(not thread.daemon and thread is not threading.main_thread() for thread in threading.enumerate()):
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(0)

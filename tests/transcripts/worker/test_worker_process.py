@@ -1,0 +1,128 @@
+"""The worker as a process: how it begins, and how it ends when it is told to."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from django.conf import settings as project
+from django.core.management import call_command
+
+from tests import builders
+from videos import sweeping
+from videos.models import Video
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("sqs", "_signals")]
+
+CAPTIONED, VOICE = "SampleCapt1", "SampleVoice"
+
+
+# --- the command
+
+
+def test_the_command_handles_one_message_and_ends(stand_in, capsys):
+    builders.queued(youtube_id=CAPTIONED)
+    builders.queued(youtube_id="nosuchvideo")
+    sweeping.sweep()
+
+    call_command("run_worker", "--once")
+
+    assert Video.objects.filter(status__in=["completed", "failed"]).count() == 1
+    assert capsys.readouterr().out == "1 messages handled\n"
+
+
+def test_the_command_ends_when_idle(capsys):
+    call_command("run_worker", "--idle-exit", "0")
+
+    assert capsys.readouterr().out == "0 messages handled\n"
+
+
+@pytest.fixture
+def worker_process(stand_in, settings, tmp_path):
+    """A worker as a process of its own, on the test's database and queue."""
+    database = settings.DATABASES["default"]
+    if database["ENGINE"].endswith("mysql"):
+        url = f"mysql://root@localhost/{database['NAME']}?unix_socket={database['OPTIONS']['unix_socket']}"
+    else:
+        url = f"sqlite:///{database['NAME']}"
+    environment = os.environ | stand_in.environment() | {
+        "DJANGO_SETTINGS_MODULE": "ytbackend.settings",
+        "DATABASE_URL": url,
+        "SQS_QUEUE_URL": settings.SQS_QUEUE_URL,
+        "LOG_LEVEL": "INFO",
+        "YOUTUBE_RETRIES": "0",
+    }  # fmt: skip
+    log = tmp_path / "worker.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "run_worker"],
+            cwd=project.BASE_DIR,
+            env=environment,
+            stdout=output,
+            stderr=output,
+        )
+    yield process, log
+    process.kill()
+    process.wait()
+
+
+def wait_for(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
+
+
+def test_a_worker_that_is_idle_ends_at_once_in_the_middle_of_a_long_poll(worker_process):
+    process, log = worker_process
+    wait_for(lambda: "waiting for messages" in log.read_text())
+
+    process.send_signal(signal.SIGTERM)
+
+    assert process.wait(timeout=5) == 0
+    assert re.search("stopped after 0 messages", log.read_text())
+
+
+@pytest.fixture
+def busy(worker_process, stand_in):
+    """The worker in the middle of a job, told to stop; the event lets YouTube answer."""
+    process, log = worker_process
+    asked, go_on = threading.Event(), threading.Event()
+
+    def wait(site) -> bool:
+        asked.set()
+        go_on.wait(30)
+        return False
+
+    stand_in.videos[CAPTIONED].faults["timedtext"] = wait
+    video = builders.queued(youtube_id=CAPTIONED)
+    sweeping.sweep()
+    assert asked.wait(30)
+    process.send_signal(signal.SIGTERM)
+    wait_for(lambda: "seconds to finish" in log.read_text())
+    yield video, go_on
+    go_on.set()
+
+
+def test_a_worker_that_is_busy_finishes_its_job_first(worker_process, busy):
+    process, (video, go_on) = worker_process[0], busy
+
+    go_on.set()
+
+    assert process.wait(timeout=30) == 0
+    video.refresh_from_db()
+    assert video.status == "completed"
+
+
+def test_a_worker_that_is_told_twice_ends_now(worker_process, busy):
+    process, (video, _) = worker_process[0], busy
+
+    process.send_signal(signal.SIGTERM)
+
+    assert process.wait(timeout=10) == -signal.SIGTERM
+    video.refresh_from_db()
+    assert video.status == "processing"  # until the lease ends and the sweep takes it back
