@@ -59,11 +59,11 @@ def refused(video_id: str, reason: str, subreason: str = "", *, status: str = "U
     return Video(video_id, player={"playabilityStatus": playability, "videoDetails": details})
 
 
-def answers(status: int, body: bytes = b"") -> Fault:
+def answers(status: int, body: bytes = b"", **headers: str) -> Fault:
     """The endpoint answers that."""
 
     def fault(site: Site) -> bool:
-        site.reply(status, body)
+        site.reply(status, body, **headers)
         return True
 
     return fault

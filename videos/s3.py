@@ -7,13 +7,10 @@ from storages.backends.s3 import S3Storage
 
 
 class BoundedS3Storage(S3Storage):  # type: ignore[misc]
-    """With time limits: a request to the API must have its answer before API Gateway gives up after 29 seconds.
-
-    https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
-    """
+    """With time limits, and one try: a caller of the API waits, a worker tries again by itself, and so does the sweep."""
 
     def get_default_settings(self) -> dict[str, Any]:
         """The backend's own, and how long to wait for S3."""
-        limits = Config(connect_timeout=2, read_timeout=8, retries={"total_max_attempts": 2}, signature_version="s3v4")
+        limits = Config(connect_timeout=2, read_timeout=7, retries={"total_max_attempts": 1}, signature_version="s3v4")
         settings: dict[str, Any] = super().get_default_settings() | {"client_config": limits}
         return settings

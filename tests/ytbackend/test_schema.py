@@ -12,7 +12,8 @@ COMMITTED = Path(settings.BASE_DIR, "openapi.yaml")
 
 OPERATIONS = {
     "get /", "get /health", "get /me", "post /analyze", "get /videos", "get /videos/{id}",
-    "delete /videos/{id}", "post /videos/{id}/retry", "get /videos/{id}/transcript", "get /videos/{id}/audio",
+    "delete /videos/{id}", "post /videos/{id}/retry", "post /videos/{id}/cancel",
+    "get /videos/{id}/attempts", "get /videos/{id}/transcript", "get /videos/{id}/audio",
     "get /transcripts", "get /transcripts/{id}",
 }  # fmt: skip
 

@@ -1,6 +1,7 @@
 """A claim on a video while a worker works on it: kept alive in the background, and known to be lost."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -132,8 +133,9 @@ class Claim:
         if self._stage == Video.Stage.AUDIO:
             return 0
         if self._stage == Video.Stage.SPEECH:
-            rest = (time.monotonic() - self._stage_began) * (1 / max(self._fraction, 0.001) - 1)
-            return settings.GRACE_SECONDS if rest <= settings.GRACE_SECONDS else 0
+            taken = time.monotonic() - self._stage_began
+            left = taken / self._fraction - taken if self._fraction else math.inf
+            return settings.GRACE_SECONDS if left <= settings.GRACE_SECONDS else 0
         return settings.GRACE_SECONDS
 
     def _every(self, beat: Callable[[], None]) -> None:

@@ -61,6 +61,7 @@ def _process(claim: Claim) -> None:
         if said is None and video.mode == Video.Mode.CAPTIONS:
             raise errors.NoCaptions
     if said is None:
+        claim.step(Video.Stage.AUDIO)
         with scratch.folder() as folder:
             with _in_time(extraction.audio_seconds()):
                 audio = extraction.audio(folder, lambda done: claim.step(Video.Stage.AUDIO, done))

@@ -56,7 +56,8 @@ _FAULTS = (
     _Cause(r"HTTP Error 407", errors.SourceUnreachable),  # our own proxy wants a password
     _Cause(r"HTTP Error 40[13]", errors.SourceForbidden),
     _Cause(r"HTTP Error 5\d\d", errors.SourceFailing),
-    _Cause(r"unable to (?:open for writing|write data)", errors.InternalError),  # our own disk
+    _Cause(r"\[Errno (?:28|122)\]|no space left on device|disk quota exceeded", errors.NoSpaceLeft),  # our own disk
+    _Cause(r"unable to (?:open for writing|write data)", errors.InternalError),
     _Cause(
         r"timed out|time-?out|remote end closed|reset by peer|more expected|did not get any data|got error|\bEOF\b"
         r"|connection (?:was |to .*)?(?:reset|refused|aborted|broken|closed|failed|lost)|unable to connect"

@@ -160,7 +160,7 @@ def test_an_answer_in_between_begins_the_count_anew(stand_in):
 
 
 def test_it_waits_for_as_long_as_youtube_asks(stand_in):
-    stand_in.videos[CAPTIONED].faults["timedtext"] = answers(429, headers={"Retry-After": "1234"})
+    stand_in.videos[CAPTIONED].faults["timedtext"] = answers(429, Retry_After="1234")
     video = submit(CAPTIONED)
 
     work()

@@ -3,10 +3,10 @@
 import time
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from tests import builders
-from transcripts.worker.claim import Claim
+from transcripts.worker.claim import Claim, ClaimLost
 from videos import queue, services
 from videos.models import Video
 
@@ -64,3 +64,82 @@ def test_it_keeps_the_lease_when_its_connection_is_lost(video, message):
         time.sleep(LONGER)
 
         assert services.claim_video(video.pk) is None
+
+
+# --- how long a worker that is told to stop goes on
+
+
+@pytest.fixture
+def claim(video, settings) -> Claim:
+    settings.GRACE_SECONDS = 20
+    return Claim(video, queue.Message("receipt", "body"))
+
+
+@pytest.mark.parametrize("stage", [Video.Stage.METADATA, Video.Stage.CAPTIONS, Video.Stage.STORING])
+def test_it_finishes_what_is_a_matter_of_seconds(claim, stage):
+    claim.step(stage)
+
+    assert claim.patience() == 20
+
+
+def test_it_does_not_wait_for_a_download_after_which_the_work_begins(claim):
+    claim.step(Video.Stage.AUDIO, 0.99)
+
+    assert claim.patience() == 0
+
+
+@pytest.mark.parametrize(("taken", "done", "patience"), [(60, 0.5, 0), (60, 0.8, 20), (600, 0.9, 0), (0, 0.0, 0)])
+def test_it_listens_to_the_end_only_where_little_is_left(claim, monkeypatch, taken, done, patience):
+    began = time.monotonic()
+    claim.step(Video.Stage.SPEECH)
+    claim.step(Video.Stage.SPEECH, done)
+    monkeypatch.setattr(time, "monotonic", lambda: began + taken)
+
+    assert claim.patience() == patience
+
+
+# --- a database or storage that is down while there is work to lose
+
+
+def test_it_goes_on_where_it_cannot_tell_how_far_it_is(claim, monkeypatch):
+    def lost(*_, **__):
+        raise OperationalError(2013, "Lost connection to server during query")
+
+    monkeypatch.setattr(Video, "advance", lost)
+
+    claim.step(Video.Stage.SPEECH, 0.5)
+
+    assert claim.patience() == 20
+
+
+def test_it_stores_a_file_when_storage_is_back(claim):
+    failures = [OSError("down"), OSError("down")]
+
+    def save() -> str:
+        if failures:
+            raise failures.pop()
+        return "a/path"
+
+    assert claim.upload(save) == "a/path"
+
+
+def test_it_stores_nothing_any_more_when_the_claim_is_lost(claim, video):
+    services.delete_video(video)
+    with pytest.raises(ClaimLost):
+        claim.step(Video.Stage.STORING)
+
+    def save() -> str:
+        raise OSError("down")
+
+    with pytest.raises(ClaimLost):
+        claim.upload(save)
+
+
+def test_it_gives_storage_up_after_a_while(claim, settings):
+    settings.PATIENCE_SECONDS = 1
+
+    def save() -> str:
+        raise OSError("down")
+
+    with pytest.raises(OSError, match="down"):
+        claim.upload(save)

@@ -13,6 +13,7 @@ from django.conf import settings as project
 from django.core.management import call_command
 
 from tests import builders
+from tests.conftest import messages
 from videos import sweeping
 from videos.models import Video
 
@@ -88,27 +89,55 @@ def test_a_worker_that_is_idle_ends_at_once_in_the_middle_of_a_long_poll(worker_
 
 
 @pytest.fixture
-def busy(worker_process, stand_in):
-    """The worker in the middle of a job, told to stop; the event lets YouTube answer."""
+def held(stand_in):
+    """A way to have YouTube wait with an answer: gives what tells that it was asked, and what lets it answer."""
+    go_on = threading.Event()
+
+    def hold(youtube_id: str, endpoint: str) -> tuple[threading.Event, threading.Event]:
+        asked = threading.Event()
+
+        def wait(site) -> bool:
+            asked.set()
+            go_on.wait(30)
+            return False
+
+        stand_in.videos[youtube_id].faults[endpoint] = wait
+        return asked, go_on
+
+    yield hold
+    go_on.set()
+
+
+@pytest.fixture
+def busy(worker_process, held):
+    """The worker in the middle of a job that will not take long, told to stop; the event lets YouTube answer."""
     process, log = worker_process
-    asked, go_on = threading.Event(), threading.Event()
-
-    def wait(site) -> bool:
-        asked.set()
-        go_on.wait(30)
-        return False
-
-    stand_in.videos[CAPTIONED].faults["timedtext"] = wait
+    asked, go_on = held(CAPTIONED, "timedtext")
     video = builders.queued(youtube_id=CAPTIONED)
     sweeping.sweep()
     assert asked.wait(30)
     process.send_signal(signal.SIGTERM)
     wait_for(lambda: "seconds to finish" in log.read_text())
-    yield video, go_on
-    go_on.set()
+    return video, go_on
 
 
-def test_a_worker_that_is_busy_finishes_its_job_first(worker_process, busy):
+def test_a_worker_that_has_much_left_to_do_gives_its_job_back_at_once(worker_process, held, sqs, settings):
+    process, _ = worker_process
+    asked, _ = held(VOICE, "media")
+    video = builders.queued(youtube_id=VOICE)
+    sweeping.sweep()
+    assert asked.wait(30)
+
+    process.send_signal(signal.SIGTERM)
+
+    assert process.wait(timeout=15) == 0
+    video.refresh_from_db()
+    assert (video.status, video.attempt, video.error_code) == ("queued", 0, "worker_stopped")
+    assert video.attempts.get().outcome == "interrupted"
+    assert [message["video_id"] for message in messages(sqs, settings)] == [str(video.pk)]  # for another worker, now
+
+
+def test_a_worker_that_is_nearly_done_finishes_its_job_first(worker_process, busy):
     process, (video, go_on) = worker_process[0], busy
 
     go_on.set()
