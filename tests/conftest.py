@@ -21,14 +21,16 @@ from videos import queue as video_queue
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--database-only", action="store_true", help="Only the tests that touch the database.")
+    parser.addoption("--faults", action="store_true", help="Only the tests that kill processes and cut connections.")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.getoption("--database-only"):
-        return
-    touching = [item for item in items if item.get_closest_marker("django_db")]
-    config.hook.pytest_deselected(items=[item for item in items if item not in touching])
-    items[:] = touching
+    faults = config.getoption("--faults")
+    wanted = [item for item in items if bool(item.get_closest_marker("faults")) == faults]
+    if config.getoption("--database-only"):
+        wanted = [item for item in wanted if item.get_closest_marker("django_db")]
+    config.hook.pytest_deselected(items=[item for item in items if item not in wanted])
+    items[:] = wanted
 
 
 def client_of(sub: str, email: str) -> APIClient:
