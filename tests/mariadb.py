@@ -13,7 +13,10 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    import MySQLdb.connections
 
 SERVER = shutil.which("mariadbd") or shutil.which("mariadbd", path="/usr/sbin:/usr/local/sbin")
 _AS_ROOT = ["--user=root"] if os.geteuid() == 0 else []
@@ -65,6 +68,12 @@ class Server:
                 break
             time.sleep(0.05)
         sys.exit(f"MariaDB did not start:\n{self._log.read_text()}")
+
+    def connect(self, database: str = "") -> "MySQLdb.connections.Connection":
+        """A connection of root's, which no limit holds back."""
+        import MySQLdb
+
+        return MySQLdb.connect(user="root", unix_socket=str(self.socket), database=database, autocommit=True)
 
     def kill(self) -> None:
         """Ends it at once, in the middle of whatever it was doing."""

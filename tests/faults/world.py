@@ -1,0 +1,276 @@
+"""A world of one test's own: its videos, its queue, its processes; and what must hold when peace has come back.
+
+``submit`` what is to be done, start processes with hooks, spoil the weather of ``database``, ``queue`` or
+``storage``, and then ``converge``: healthy workers and sweeps run until there is nothing left to do, and
+the invariants are checked.
+"""
+
+import itertools
+import json
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import boto3
+from django.apps import apps
+from django.db import Error as DatabaseFailed
+from django.db import connection
+
+from accounts.models import User
+from tests import builders, tokens
+from tests.faults import hooks
+from tests.faults.clips import Clip
+from tests.faults.hooks import Hook
+from tests.faults.invariants import Peace
+from tests.faults.processes import Api, Plan, Process
+from tests.faults.surroundings import BUCKET, TIMES, Surroundings
+from transcripts.models import Transcript
+from videos import services
+from videos.models import Deletion, Video
+
+POLL_SECONDS = 0.05
+_ENDED = (Video.Status.COMPLETED, Video.Status.FAILED)
+
+
+class World:
+    """What a row works with. ``bug`` is taken into every process that it starts (see ``bugs.py``)."""
+
+    def __init__(self, surroundings: Surroundings, folder: Path, *, receives: int = 10) -> None:
+        self.bug = ""
+        self.database, self.queue, self.storage = surroundings.proxies
+        self.server, self.youtube = surroundings.server, surroundings.youtube
+        self._aws_url = surroundings.aws_url
+        self._folder = folder
+        self._numbers = itertools.count(1)
+        self.processes: list[Process] = []
+        self.submitted: set[uuid.UUID] = set()
+        self.clips: dict[str, Clip] = {}
+        self._sqs, self._s3 = (
+            boto3.client(service, region_name="us-east-1", endpoint_url=self._aws_url) for service in ("sqs", "s3")
+        )
+        self.dead_letter_url, self.queue_url = self._create_queues(receives)
+
+    def _create_queues(self, receives: int) -> tuple[str, str]:
+        name = uuid.uuid4().hex[:12]
+        dead = self._sqs.create_queue(QueueName=f"dead-{name}")["QueueUrl"]
+        answer = self._sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])
+        policy = {"deadLetterTargetArn": answer["Attributes"]["QueueArn"], "maxReceiveCount": receives}
+        attributes = {"RedrivePolicy": json.dumps(policy), "VisibilityTimeout": "3"}
+        return dead, self._sqs.create_queue(QueueName=f"jobs-{name}", Attributes=attributes)["QueueUrl"]
+
+    def end(self) -> None:
+        """Nothing of this world is left for the next one."""
+        for clip in self.clips.values():
+            clip.let_go()
+        for process in self.processes:
+            process.end()
+        for proxy in (self.database, self.queue, self.storage):
+            proxy.heal()
+        with connection.cursor() as cursor:
+            cursor.execute("SET FOREIGN_KEY_CHECKS = 0")
+            for model in apps.get_models():
+                if model._meta.app_label in ("accounts", "videos", "transcripts"):
+                    cursor.execute(f"DELETE FROM {model._meta.db_table}")
+            cursor.execute("SET FOREIGN_KEY_CHECKS = 1")
+        connection.close()
+        for key in self.objects():
+            self._s3.delete_object(Bucket=BUCKET, Key=key)
+        for url in (self.queue_url, self.dead_letter_url):
+            self._sqs.delete_queue(QueueUrl=url)
+        self._sqs.close()
+        self._s3.close()
+        self.youtube.videos.clear()
+        self.youtube.log.clear()
+
+    # --- What people do
+
+    def clip(self, **options: Any) -> Clip:
+        """A video on YouTube."""
+        clip = Clip(**options)
+        self.clips[clip.id] = self.youtube.videos[clip.id] = clip
+        return clip
+
+    def submit(self, clip: Clip | None = None, *, user: str = tokens.ALICE) -> Video:
+        """Asks for a transcript, past the API's process and in fine weather."""
+        clip = clip or self.clip()
+        owner: User = builders.user(user)
+        video, _ = services.submit_video(user=owner, youtube_id=clip.id, mode="captions", language="")
+        self.submitted.add(video.pk)
+        return video
+
+    def clip_of(self, video: Video) -> Clip:
+        return self.clips[video.youtube_id]
+
+    # --- Processes
+
+    def hook(self, point: str, action: Callable[[], Any], *, always: bool = False) -> Hook:
+        return Hook(point, action, self._folder / f"{point}-{next(self._numbers)}.reached", always)
+
+    def kill_at(self, point: str, *, always: bool = False) -> Hook:
+        return self.hook(point, hooks.kill, always=always)
+
+    def freeze_at(self, point: str) -> Hook:
+        return self.hook(point, hooks.freeze)
+
+    def worker(self, *points: Hook, clock: float = 0, **settings: Any) -> Process:
+        return self._start(Process, "worker", points, settings, clock)
+
+    def workers(self, number: int, *points: Hook) -> list[Process]:
+        return [self.worker(*points) for _ in range(number)]
+
+    def sweeper(self, *points: Hook, **settings: Any) -> Process:
+        """Sweeps again and again."""
+        return self._start(Process, "sweeper", points, settings)
+
+    def sweep(self, *points: Hook, **settings: Any) -> int:
+        """Sweeps once; gives the exit code."""
+        return self._start(Process, "sweep", points, settings).exit_code(within=30)
+
+    def api(self, *points: Hook, role: str = "api", **settings: Any) -> Api:
+        """``role`` may be ``lambda``: one request at a time."""
+        return self._start(Api, role, points, settings)
+
+    def _start(
+        self, kind: type[Any], role: str, points: tuple[Hook, ...], settings: Mapping[str, Any], clock: float = 0
+    ) -> Any:
+        url = self.queue_url.replace(self._aws_url.partition("://")[2], self.queue.address)
+        log = self._folder / f"{len(self.processes) + 1:02}-{role}.log"
+        plan = Plan(role, log, {"SQS_QUEUE_URL": url, **settings}, points, self.bug, clock)
+        process = kind(plan)
+        self.processes.append(process)
+        return process
+
+    # --- Looking
+
+    def now(self, video: Video) -> Video:
+        """The row as it is."""
+        return Video.objects.get(pk=video.pk)
+
+    def status(self, video: Video) -> str:
+        """The row's, or ``deleted``."""
+        return Video.objects.filter(pk=video.pk).values_list("status", flat=True).first() or "deleted"
+
+    def text(self, video: Video) -> str:
+        return Transcript.objects.get(video=video).content
+
+    def outcomes(self, video: Video) -> list[str]:
+        """How its attempts ended, in their order."""
+        return list(video.attempts.order_by("fence").values_list("outcome", flat=True))
+
+    def objects(self, video: Video | None = None) -> dict[str, Callable[[], bytes]]:
+        """The keys in the bucket, with how to read each."""
+        prefix = video.files_prefix if video else ""
+        listed = self._s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])
+        return {entry["Key"]: lambda key=entry["Key"]: self.read(key) for entry in listed}
+
+    def read(self, key: str) -> bytes:
+        return self._s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+
+    def waiting(self) -> int:
+        """Messages in the queue: visible, in flight or delayed."""
+        names = [f"ApproximateNumberOfMessages{kind}" for kind in ("", "NotVisible", "Delayed")]
+        found = self._sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=names)["Attributes"]
+        return sum(int(found[name]) for name in names)
+
+    def send(self, body: str | Video) -> None:
+        """A message more."""
+        text = body if isinstance(body, str) else services.queue.body(body)
+        self._sqs.send_message(QueueUrl=self.queue_url, MessageBody=text)
+
+    def purge(self) -> None:
+        """Every message is gone."""
+        self._sqs.purge_queue(QueueUrl=self.queue_url)
+
+    def dead_letters(self) -> list[str]:
+        """The bodies, which stay there."""
+        found = []
+        while batch := self._sqs.receive_message(
+            QueueUrl=self.dead_letter_url, MaxNumberOfMessages=10, VisibilityTimeout=1
+        ).get("Messages"):
+            found += [message["Body"] for message in batch]
+        return found
+
+    def extractions(self) -> Counter[str]:
+        """How often YouTube was asked what a video is."""
+        return Counter(request.video_id for request in self.youtube.log if request.endpoint == "watch")
+
+    # --- Waiting
+
+    def wait_for(self, condition: Callable[[], Any], what: str, *, within: float = 30) -> None:
+        """Fails with ``what`` where the condition does not come true in time."""
+        end = time.monotonic() + within
+        while not self._holds(condition):
+            assert time.monotonic() < end, f"not within {within} s: {what}"
+            time.sleep(POLL_SECONDS)
+
+    @staticmethod
+    def _holds(condition: Callable[[], Any]) -> bool:
+        try:
+            return bool(condition())
+        except DatabaseFailed:  # it is being killed and started
+            connection.close()
+            return False
+
+    def wait_until(self, video: Video, status: str, *, within: float = 30) -> None:
+        self.wait_for(lambda: self.status(video) == status, f"video is {status}", within=within)
+
+    def wait_until_reading(self, video: Video, *, times: int = 1) -> None:
+        """Its captions have been asked for, so many times in all."""
+
+        def asked() -> bool:
+            asked_for = [request.video_id for request in self.youtube.log if request.endpoint == "timedtext"]
+            return asked_for.count(video.youtube_id) >= times
+
+        self.wait_for(asked, "a worker reads the captions")
+
+    # --- Peace
+
+    def converge(self, *, within: float = 45, workers: int = 2) -> None:
+        """Healthy workers and sweeps run until nothing is left to do; then every invariant must hold."""
+        self.workers(workers)
+        self.sweeper()
+        unrest: list[str] = []
+
+        def quiet() -> bool:
+            unrest[:] = self._unrest()
+            return not unrest
+
+        try:
+            self.wait_for(quiet, "peace", within=within)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {'; '.join(unrest)}") from None
+        self.check_invariants()
+
+    def _unrest(self) -> list[str]:
+        at_work = Video.objects.exclude(status__in=_ENDED).exclude(retry_at__isnull=False, status=Video.Status.QUEUED)
+        found = [f"I1 {video.status} for ever ({video.pk})" for video in at_work]
+        found += [f"I1 {video.error_code} is tried again ({video.pk})" for video in self._soon()]
+        if waiting := self.waiting():
+            found.append(f"I5 {waiting} messages are in the queue")
+        if Deletion.objects.due().exists():
+            found.append("I4 deletions are due")
+        return found
+
+    def _soon(self) -> list[Video]:
+        """Waiting for its next attempt; not for YouTube to answer anybody again."""
+        return list(
+            Video.objects.filter(status=Video.Status.QUEUED, retry_at__isnull=False).exclude(
+                error_code="source_unavailable"
+            )
+        )
+
+    def check_invariants(self) -> None:
+        """Fails with the name of every invariant that does not hold."""
+        peace = Peace(
+            objects=self.objects(),
+            waiting=self.waiting(),
+            dead_letters=self.dead_letters(),
+            submitted=frozenset(self.submitted),
+            extractions=self.extractions(),
+            max_attempts=TIMES["MAX_ATTEMPTS"],
+        )
+        violations = peace.violations()
+        assert not violations, "; ".join(violations)
