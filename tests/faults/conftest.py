@@ -1,6 +1,7 @@
 """The world that each row is given, and what its processes wrote where a row fails."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from typing import Any
 
 import pytest
 
@@ -20,17 +21,15 @@ def _surroundings(aws, django_db_blocker) -> Iterator[Surroundings]:
 
 @pytest.fixture
 def world(_surroundings, tmp_path, settings, django_db_blocker, request) -> Iterator[World]:
-    """Rows that need messages to be put aside sooner say so by the marker ``receives``."""
     with django_db_blocker.unblock():
         world = World(_surroundings, tmp_path)
         for name, value in TIMES.items():
             setattr(settings, name, value)
         settings.SQS_QUEUE_URL = world.queue_url
         settings.S3_BUCKET = BUCKET
-        options = {"bucket_name": BUCKET, "region_name": "us-east-1"}
-        settings.STORAGES = settings.STORAGES | {
-            "default": {"BACKEND": "videos.s3.BoundedS3Storage", "OPTIONS": options}
-        }
+        bucket = {"bucket_name": BUCKET, "region_name": "us-east-1"}
+        storage = {"BACKEND": "videos.s3.BoundedS3Storage", "OPTIONS": bucket}
+        settings.STORAGES = settings.STORAGES | {"default": storage}
         settings.COGNITO_JWKS = tokens.key_set()
         queue._client.cache_clear()
         request.node.world = world
@@ -39,7 +38,7 @@ def world(_surroundings, tmp_path, settings, django_db_blocker, request) -> Iter
 
 
 @pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
     """A failing row shows what its processes wrote."""
     outcome = yield
     report = outcome.get_result()

@@ -8,6 +8,7 @@ import functools
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,9 @@ class Raise(NamedTuple):
         raise self.error
 
 
+_passed: Counter[Path] = Counter()
+
+
 @dataclass(frozen=True)
 class Hook:
     """Does ``action`` at ``point``: the first time that any process with this hook comes by, or each time."""
@@ -52,9 +56,13 @@ class Hook:
     action: Callable[[], Any]
     marker: Path  # tells all processes, and the test, that somebody has come by
     always: bool = False
+    nth: int = 1  # of the times that one process comes by
 
     def __call__(self) -> None:
         """A process is at the point."""
+        _passed[self.marker] += 1
+        if _passed[self.marker] < self.nth:
+            return
         try:
             os.close(os.open(self.marker, os.O_CREAT | os.O_EXCL))
         except FileExistsError:

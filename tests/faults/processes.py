@@ -4,6 +4,7 @@ They are forked from one that has imported everything already, so that each is t
 """
 
 import contextlib
+import faulthandler
 import http.client
 import json
 import multiprocessing
@@ -14,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from email.message import Message
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -57,6 +59,7 @@ def _become(plan: Plan, channel: Connection) -> None:
     with plan.log.open("ab", buffering=0) as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
+    faulthandler.register(signal.SIGUSR1)  # tells the log where each thread is
     from django.conf import settings
 
     for name, value in plan.settings.items():
@@ -71,9 +74,12 @@ def _become(plan: Plan, channel: Connection) -> None:
 
 
 def _worker(channel: Connection) -> None:
-    from transcripts.worker.loop import Worker
+    from django.core.management import call_command
 
-    Worker(poll_seconds=1).run()
+    from transcripts.management.commands import run_worker
+
+    run_worker.POLL_SECONDS = 1
+    call_command("run_worker")
 
 
 def _sweeper(channel: Connection) -> None:
@@ -172,6 +178,9 @@ class Process:
     def exit_code(self, within: float) -> int:
         """Waits for its end."""
         self._process.join(within)
+        if self._process.exitcode is None:
+            self.signal(signal.SIGUSR1)
+            self._process.join(1)
         assert self._process.exitcode is not None, f"{self.plan.role} has not ended within {within} s"
         return self._process.exitcode
 
@@ -192,7 +201,7 @@ class Answer(NamedTuple):
 
     status: int
     body: Any
-    headers: Mapping[str, str]
+    headers: Message
     seconds: float
 
 

@@ -14,7 +14,17 @@ from tests.faults.proxy import Chunk, Commit, Direction, Loss, Proxy
 pytestmark = pytest.mark.faults
 
 
-class _Echo(socketserver.BaseRequestHandler):
+class Echo(socketserver.ThreadingTCPServer):
+    """Says everything once more; ``heard`` is what reached it."""
+
+    def __init__(self) -> None:
+        self.heard: list[bytes] = []
+        super().__init__(("127.0.0.1", 0), _Repeat)
+
+
+class _Repeat(socketserver.BaseRequestHandler):
+    server: Echo
+
     def handle(self) -> None:
         with contextlib.suppress(OSError):
             while data := self.request.recv(4096):
@@ -23,10 +33,8 @@ class _Echo(socketserver.BaseRequestHandler):
 
 
 @pytest.fixture
-def echo() -> Iterator[socketserver.ThreadingTCPServer]:
-    """Says everything once more; ``heard`` is what reached it."""
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Echo) as server:
-        server.heard = []
+def echo() -> Iterator[Echo]:
+    with Echo() as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield server

@@ -5,6 +5,7 @@
 the invariants are checked.
 """
 
+import functools
 import itertools
 import json
 import time
@@ -28,7 +29,7 @@ from tests.faults.invariants import Peace
 from tests.faults.processes import Api, Plan, Process
 from tests.faults.surroundings import BUCKET, TIMES, Surroundings
 from transcripts.models import Transcript
-from videos import services
+from videos import queue, services
 from videos.models import Deletion, Video
 
 POLL_SECONDS = 0.05
@@ -38,8 +39,9 @@ _ENDED = (Video.Status.COMPLETED, Video.Status.FAILED)
 class World:
     """What a row works with. ``bug`` is taken into every process that it starts (see ``bugs.py``)."""
 
-    def __init__(self, surroundings: Surroundings, folder: Path, *, receives: int = 10) -> None:
+    def __init__(self, surroundings: Surroundings, folder: Path) -> None:
         self.bug = ""
+        self.patience = 1.0  # part of each time limit that is waited for
         self.database, self.queue, self.storage = surroundings.proxies
         self.server, self.youtube = surroundings.server, surroundings.youtube
         self._aws_url = surroundings.aws_url
@@ -51,13 +53,13 @@ class World:
         self._sqs, self._s3 = (
             boto3.client(service, region_name="us-east-1", endpoint_url=self._aws_url) for service in ("sqs", "s3")
         )
-        self.dead_letter_url, self.queue_url = self._create_queues(receives)
+        self.dead_letter_url, self.queue_url = self._create_queues()
 
-    def _create_queues(self, receives: int) -> tuple[str, str]:
+    def _create_queues(self) -> tuple[str, str]:
         name = uuid.uuid4().hex[:12]
         dead = self._sqs.create_queue(QueueName=f"dead-{name}")["QueueUrl"]
         answer = self._sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])
-        policy = {"deadLetterTargetArn": answer["Attributes"]["QueueArn"], "maxReceiveCount": receives}
+        policy = {"deadLetterTargetArn": answer["Attributes"]["QueueArn"], "maxReceiveCount": 10}
         attributes = {"RedrivePolicy": json.dumps(policy), "VisibilityTimeout": "3"}
         return dead, self._sqs.create_queue(QueueName=f"jobs-{name}", Attributes=attributes)["QueueUrl"]
 
@@ -106,11 +108,12 @@ class World:
 
     # --- Processes
 
-    def hook(self, point: str, action: Callable[[], Any], *, always: bool = False) -> Hook:
-        return Hook(point, action, self._folder / f"{point}-{next(self._numbers)}.reached", always)
+    def hook(self, point: str, action: Callable[[], Any], *, always: bool = False, nth: int = 1) -> Hook:
+        """Something happens at that point: once, or each time; at the first or the nth time that a process comes by."""
+        return Hook(point, action, self._folder / f"{point}-{next(self._numbers)}.reached", always, nth)
 
-    def kill_at(self, point: str, *, always: bool = False) -> Hook:
-        return self.hook(point, hooks.kill, always=always)
+    def kill_at(self, point: str, *, always: bool = False, nth: int = 1) -> Hook:
+        return self.hook(point, hooks.kill, always=always, nth=nth)
 
     def freeze_at(self, point: str) -> Hook:
         return self.hook(point, hooks.freeze)
@@ -164,21 +167,41 @@ class World:
         """The keys in the bucket, with how to read each."""
         prefix = video.files_prefix if video else ""
         listed = self._s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])
-        return {entry["Key"]: lambda key=entry["Key"]: self.read(key) for entry in listed}
+        return {entry["Key"]: functools.partial(self.read, entry["Key"]) for entry in listed}
 
     def read(self, key: str) -> bytes:
         return self._s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
 
     def waiting(self) -> int:
         """Messages in the queue: visible, in flight or delayed."""
-        names = [f"ApproximateNumberOfMessages{kind}" for kind in ("", "NotVisible", "Delayed")]
+        return self._messages("", "NotVisible", "Delayed")
+
+    def visible(self) -> int:
+        """Messages that the next worker to ask would get."""
+        return self._messages("")
+
+    def _messages(self, *kinds: str) -> int:
+        names = [f"ApproximateNumberOfMessages{kind}" for kind in kinds]
         found = self._sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=names)["Attributes"]
         return sum(int(found[name]) for name in names)
 
     def send(self, body: str | Video) -> None:
         """A message more."""
-        text = body if isinstance(body, str) else services.queue.body(body)
-        self._sqs.send_message(QueueUrl=self.queue_url, MessageBody=text)
+        self._sqs.send_message(QueueUrl=self.queue_url, MessageBody=self._body(body))
+
+    def put_aside_after(self, receives: int) -> None:
+        """So often may a message be received before it becomes a dead letter."""
+        found = self._sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=["RedrivePolicy"])
+        policy = json.loads(found["Attributes"]["RedrivePolicy"]) | {"maxReceiveCount": receives}
+        self._sqs.set_queue_attributes(QueueUrl=self.queue_url, Attributes={"RedrivePolicy": json.dumps(policy)})
+
+    def bury(self, body: str | Video) -> None:
+        """A dead letter."""
+        self._sqs.send_message(QueueUrl=self.dead_letter_url, MessageBody=self._body(body))
+
+    @staticmethod
+    def _body(body: str | Video) -> str:
+        return body if isinstance(body, str) else queue.body(body)
 
     def purge(self) -> None:
         """Every message is gone."""
@@ -201,6 +224,7 @@ class World:
 
     def wait_for(self, condition: Callable[[], Any], what: str, *, within: float = 30) -> None:
         """Fails with ``what`` where the condition does not come true in time."""
+        within *= self.patience
         end = time.monotonic() + within
         while not self._holds(condition):
             assert time.monotonic() < end, f"not within {within} s: {what}"
@@ -225,6 +249,10 @@ class World:
             return asked_for.count(video.youtube_id) >= times
 
         self.wait_for(asked, "a worker reads the captions")
+
+    def let_pass(self, seconds: float) -> None:
+        """Where it is time itself that must do no harm."""
+        time.sleep(seconds)
 
     # --- Peace
 
