@@ -1,6 +1,7 @@
 """Videos of the stand-in for these tests: what they say differs each time, and they may be made to fail or to wait."""
 
 import itertools
+import json
 import threading
 from typing import Any
 
@@ -48,5 +49,6 @@ class Clip(youtube.Video):
         if self._refusals:
             return self._refusals.pop(0)(site)
         take = f"{self._words} {next(self._takes)}"
-        self.tracks = (Track("en", [(n, n + 1, take) for n in range(self._lines)]),)
-        return False
+        track = Track("en", [(n, n + 1, take) for n in range(self._lines)])
+        site.reply(200, json.dumps(track.json3()).encode(), "application/json; charset=UTF-8")
+        return True

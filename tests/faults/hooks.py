@@ -83,6 +83,11 @@ class Hook:
 # --- Where the points are
 
 
+def replace(owner: Any, name: str, value: Any) -> None:
+    """Puts something else in the place of an attribute, whatever its type."""
+    setattr(owner, name, value)
+
+
 def wrap(owner: Any, name: str, around: Callable[..., Any]) -> None:
     """Calls ``around(original, *arguments)`` in place of a function, wherever it is looked up by its owner."""
     original = getattr(owner, name)
@@ -91,7 +96,7 @@ def wrap(owner: Any, name: str, around: Callable[..., Any]) -> None:
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         return around(original, *args, **kwargs)
 
-    setattr(owner, name, wrapped)
+    replace(owner, name, wrapped)
 
 
 def _before(owner: Any, name: str, hook: Hook) -> None:

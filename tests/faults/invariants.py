@@ -79,7 +79,7 @@ class Peace:
     def _of_messages(self) -> Iterator[str]:
         if self.waiting:
             yield f"I5 {self.waiting} messages are still in the queue"
-        if ours := [body for body in self.dead_letters if _is_ours(body)]:
+        if ours := [body for body in self.dead_letters if is_ours(body)]:
             yield f"I5 dead letters that are ours: {ours}"
 
     def _of_objects(self, videos: list[Video]) -> Iterator[str]:
@@ -94,7 +94,8 @@ def _as_stored(transcript: Transcript) -> list[dict[str, object]]:
     return [segment._asdict() for segment in transcript.segments]
 
 
-def _is_ours(body: str) -> bool:
+def is_ours(body: str) -> bool:
+    """Whether a message names a video."""
     try:
         uuid.UUID(json.loads(body)["video_id"])
     except (ValueError, TypeError, KeyError, AttributeError):

@@ -6,6 +6,7 @@ They are forked from one that has imported everything already, so that each is t
 import contextlib
 import faulthandler
 import http.client
+import importlib
 import json
 import multiprocessing
 import os
@@ -41,6 +42,7 @@ class Plan:
     settings: Mapping[str, Any] = field(default_factory=dict)
     hooks: tuple[Hook, ...] = ()
     bug: str = ""
+    constants: Mapping[str, Any] = field(default_factory=dict)  # by their dotted names
     clock: float = 0  # seconds by which its clock is wrong
 
 
@@ -64,6 +66,9 @@ def _become(plan: Plan, channel: Connection) -> None:
 
     for name, value in plan.settings.items():
         setattr(settings, name, value)
+    for name, value in plan.constants.items():
+        module, _, constant = name.rpartition(".")
+        setattr(importlib.import_module(module), constant, value)
     if plan.clock:
         skew_clock(plan.clock)
     if plan.bug:
@@ -78,8 +83,8 @@ def _worker(channel: Connection) -> None:
 
     from transcripts.management.commands import run_worker
 
-    run_worker.POLL_SECONDS = 1
-    call_command("run_worker")
+    with mock.patch.object(run_worker, "POLL_SECONDS", 1):
+        call_command("run_worker")
 
 
 def _sweeper(channel: Connection) -> None:

@@ -172,7 +172,7 @@ class Proxy:
     """Stands before ``target`` (host, port) on a port of its own, between ``with`` and its end."""
 
     def __init__(self, target: tuple[str, int]) -> None:
-        self._target = target
+        self.target = target
         self._numbers = itertools.count(1)
         self._connections: set[_Connection] = set()
         self._rule: Rule = fine_weather
@@ -313,7 +313,7 @@ class Proxy:
     async def _serve(self, accepted: socket.socket) -> None:
         from_client, client = await asyncio.open_connection(sock=accepted)
         try:
-            from_server, server = await asyncio.open_connection(*self._target)
+            from_server, server = await asyncio.open_connection(*self.target)
         except OSError:
             client.transport.abort()
             return
@@ -342,7 +342,7 @@ class Proxy:
         receiver: asyncio.StreamWriter,
     ) -> None:
         """Takes bytes from one side to the other, until one has no more to say."""
-        with contextlib.suppress(OSError):
+        try:
             while data := await reader.read(CHUNK_BYTES):
                 match self._rule(Chunk(connection.number, direction, data)):
                     case Pass(seconds):
@@ -362,5 +362,6 @@ class Proxy:
                         sender.close()
                         return
                 await receiver.drain()
-            if receiver.can_write_eof():
-                receiver.write_eof()
+            receiver.write_eof()
+        except OSError:  # one side has broken the connection: so it is for the other
+            connection.reset()

@@ -16,16 +16,19 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import MySQLdb.connections
 from django.apps import apps
 from django.db import Error as DatabaseFailed
 from django.db import connection
+from moto.core.models import DEFAULT_ACCOUNT_ID as ACCOUNT_ID
+from moto.sqs.models import sqs_backends
 
 from accounts.models import User
 from tests import builders, tokens
 from tests.faults import hooks
 from tests.faults.clips import Clip
 from tests.faults.hooks import Hook
-from tests.faults.invariants import Peace
+from tests.faults.invariants import Peace, is_ours
 from tests.faults.processes import Api, Plan, Process
 from tests.faults.surroundings import BUCKET, TIMES, Surroundings
 from transcripts.models import Transcript
@@ -41,9 +44,11 @@ class World:
 
     def __init__(self, surroundings: Surroundings, folder: Path) -> None:
         self.bug = ""
+        self.constants: dict[str, Any] = {}  # of modules, for every process that it starts
         self.patience = 1.0  # part of each time limit that is waited for
         self.database, self.queue, self.storage = surroundings.proxies
         self.server, self.youtube = surroundings.server, surroundings.youtube
+        self._database_port = surroundings.database.target[1]
         self._aws_url = surroundings.aws_url
         self._folder = folder
         self._numbers = itertools.count(1)
@@ -141,10 +146,14 @@ class World:
     ) -> Any:
         url = self.queue_url.replace(self._aws_url.partition("://")[2], self.queue.address)
         log = self._folder / f"{len(self.processes) + 1:02}-{role}.log"
-        plan = Plan(role, log, {"SQS_QUEUE_URL": url, **settings}, points, self.bug, clock)
+        plan = Plan(role, log, {"SQS_QUEUE_URL": url, **settings}, points, self.bug, dict(self.constants), clock)
         process = kind(plan)
         self.processes.append(process)
         return process
+
+    def connect_as_app(self) -> MySQLdb.connections.Connection:
+        """A connection as the processes have them, past the proxy."""
+        return MySQLdb.connect(host="127.0.0.1", port=self._database_port, user="app", password="app")
 
     # --- Looking
 
@@ -208,13 +217,9 @@ class World:
         self._sqs.purge_queue(QueueUrl=self.queue_url)
 
     def dead_letters(self) -> list[str]:
-        """The bodies, which stay there."""
-        found = []
-        while batch := self._sqs.receive_message(
-            QueueUrl=self.dead_letter_url, MaxNumberOfMessages=10, VisibilityTimeout=1
-        ).get("Messages"):
-            found += [message["Body"] for message in batch]
-        return found
+        """The bodies, also of those that somebody is looking at."""
+        queues = sqs_backends[ACCOUNT_ID]["us-east-1"].queues
+        return [message.body for message in queues[self.dead_letter_url.rpartition("/")[2]]._messages]
 
     def extractions(self) -> Counter[str]:
         """How often YouTube was asked what a video is."""
@@ -256,14 +261,17 @@ class World:
 
     # --- Peace
 
-    def converge(self, *, within: float = 45, workers: int = 2) -> None:
-        """Healthy workers and sweeps run until nothing is left to do; then every invariant must hold."""
+    def converge(self, *, within: float = 45, workers: int = 2, parked: bool = True) -> None:
+        """Healthy workers and sweeps run until nothing is left to do; then every invariant must hold.
+
+        With ``parked``, what waits for YouTube to answer anybody again may go on waiting.
+        """
         self.workers(workers)
         self.sweeper()
         unrest: list[str] = []
 
         def quiet() -> bool:
-            unrest[:] = self._unrest()
+            unrest[:] = self._unrest(parked)
             return not unrest
 
         try:
@@ -272,23 +280,18 @@ class World:
             raise AssertionError(f"{error}: {'; '.join(unrest)}") from None
         self.check_invariants()
 
-    def _unrest(self) -> list[str]:
-        at_work = Video.objects.exclude(status__in=_ENDED).exclude(retry_at__isnull=False, status=Video.Status.QUEUED)
-        found = [f"I1 {video.status} for ever ({video.pk})" for video in at_work]
-        found += [f"I1 {video.error_code} is tried again ({video.pk})" for video in self._soon()]
+    def _unrest(self, parked: bool) -> list[str]:
+        at_work = Video.objects.exclude(status__in=_ENDED)
+        if parked:
+            at_work = at_work.exclude(status=Video.Status.QUEUED, error_code="source_unavailable")
+        found = [f"I1 {video.status} for ever: {video.error_code} ({video.pk})" for video in at_work]
         if waiting := self.waiting():
             found.append(f"I5 {waiting} messages are in the queue")
+        if any(is_ours(body) for body in self.dead_letters()):
+            found.append("I5 dead letters are ours")
         if Deletion.objects.due().exists():
             found.append("I4 deletions are due")
         return found
-
-    def _soon(self) -> list[Video]:
-        """Waiting for its next attempt; not for YouTube to answer anybody again."""
-        return list(
-            Video.objects.filter(status=Video.Status.QUEUED, retry_at__isnull=False).exclude(
-                error_code="source_unavailable"
-            )
-        )
 
     def check_invariants(self) -> None:
         """Fails with the name of every invariant that does not hold."""
