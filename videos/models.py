@@ -138,6 +138,11 @@ class Video(VideoColumns):
         self.fence += released  # as the row's has
         return released
 
+    def was_tried_for(self, hours: float) -> bool:
+        """Whether its first attempt, since it was last asked for, began so many hours ago."""
+        long_ago = from_now(-hours * 3600)
+        return self.attempts.filter(started_at__gte=self.requested_at, started_at__lt=long_ago).exists()
+
     def _write(self, **changes: Any) -> bool:
         mine = Video.objects.filter(pk=self.pk, status=self.Status.PROCESSING, fence=self.fence)
         return mine.update(**({"updated_at": Now()} | changes)) == 1

@@ -7,7 +7,7 @@ from storages.backends.s3 import S3Storage
 
 
 class BoundedS3Storage(S3Storage):  # type: ignore[misc]
-    """With time limits, and one try: a caller of the API waits, a worker tries again by itself, and so does the sweep."""
+    """With time limits, and one try: a caller of the API waits; workers and sweeps try again by themselves."""
 
     def get_default_settings(self) -> dict[str, Any]:
         """The backend's own, and how long to wait for S3."""

@@ -3,9 +3,7 @@
 import logging
 import uuid
 from collections.abc import Callable
-from datetime import timedelta
 
-from django.conf import settings
 from django.db import Error as DatabaseFailed
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -140,11 +138,6 @@ def end_attempt(video: Video, transition: Callable[[], bool]) -> bool:
             return False
         Deletion.objects.get_or_create(prefix=prefix)
     return True
-
-
-def is_too_old(video: Video) -> bool:
-    """Whether it has waited for so long that the user deserves an answer, be it a bad one."""
-    return timezone.now() - video.requested_at > timedelta(hours=settings.GIVE_UP_HOURS)
 
 
 def delete_video(video: Video) -> None:

@@ -34,7 +34,7 @@ def admit() -> str:
 
 @contextmanager
 def watched(probe: str) -> Iterator[None]:
-    """Around the first question about a video: any answer but trouble closes the breaker."""
+    """Around all that is asked about a video: whatever it ends with, except for trouble, closes the breaker."""
     try:
         yield
     except errors.SourceTrouble:

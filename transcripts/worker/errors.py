@@ -182,7 +182,7 @@ class SourceUnreachable(SourceTrouble):
     sentence = "The connection to YouTube failed."
 
 
-class SourceTooSlow(JobError):
+class SourceTooSlow(SourceTrouble):
     code = "source_too_slow"
     sentence = "YouTube sent this video's data too slowly."
 

@@ -152,7 +152,6 @@ def _settle(video: Video, error: errors.JobError, probe: str) -> bool:
     log.log(level, "video %s: %s: %s%s", video.pk, error.code, error, cause)
     wait = circuit.trouble(error, probe) if isinstance(error, errors.SourceTrouble) else None
     shown = error if wait is None else errors.SourceUnavailable()
-    used_up = video.attempt >= settings.MAX_ATTEMPTS if shown.counted else services.is_too_old(video)
 
     def fail() -> bool:
         return services.end_attempt(video, lambda: video.fail(error.code, str(error), retryable=error.retryable))
@@ -163,12 +162,18 @@ def _settle(video: Video, error: errors.JobError, probe: str) -> bool:
             video, lambda: video.release(shown.code, str(shown), delay=delay, counted=shown.counted)
         )
 
-    last = error.permanent or used_up
+    last = error.permanent or repeated(lambda: _is_used_up(video, shown), seconds=SETTLE_SECONDS)
     if not repeated(fail if last else release, seconds=SETTLE_SECONDS):
         return _leave(video)
     if not last:
         services.send_when_due(video)
     return True
+
+
+def _is_used_up(video: Video, error: errors.JobError) -> bool:
+    if error.counted:
+        return video.attempt >= settings.MAX_ATTEMPTS
+    return not isinstance(error, errors.WorkerStopped) and video.was_tried_for(settings.GIVE_UP_HOURS)
 
 
 def _leave(video: Video) -> bool:
@@ -200,11 +205,13 @@ def _park(message: queue.Message, video_id: uuid.UUID, breaker: Breaker) -> None
         _not_claimed(message, video_id)
         return
     why = errors.SourceUnavailable()
-    if services.is_too_old(video):
+    now = timezone.now()
+    long_ago = now - timedelta(hours=settings.GIVE_UP_HOURS)
+    if video.requested_at < long_ago and breaker.opened_at and breaker.opened_at < long_ago:
         video.give_up(why.code, "YouTube has not answered this service for so long that it has given up.")
     else:
         # While somebody probes, it is known in a moment.
-        until = breaker.retry_at if breaker.retry_at and not breaker.probe_token else timezone.now()
+        until = now if breaker.probe_token else breaker.retry_at or now
         video.park(why.code, str(why), until=until + timedelta(seconds=circuit.spread()))
     queue.delete(message)
 

@@ -47,30 +47,40 @@ def process(claim: Claim) -> None:
 
 
 def _process(claim: Claim) -> None:
+    with scratch.folder() as folder:
+        with circuit.watched(claim.probe):
+            about, found = _fetch(claim, folder)
+        audio_path = ""
+        if isinstance(found, Path):
+            with found.open("rb") as content:
+                audio_path = _save(claim, f"audio{found.suffix}", File(content))
+            said = _listen(claim, found, about)
+        else:
+            said = found
+
+    claim.step(Video.Stage.STORING)
+    _store(claim, said._replace(segments=tidy(said.segments, _end(about))), audio_path)
+
+
+def _fetch(claim: Claim, folder: Path) -> tuple[youtube.Metadata, _Said | Path]:
+    """All that is asked of YouTube: what the video is, and what its captions say, else its sound as a file."""
     video = claim.video
     claim.step(Video.Stage.METADATA)
-    with circuit.watched(claim.probe), _in_time():
+    with _in_time():
         extraction = youtube.extract(video.youtube_id)
     about = extraction.metadata
     with _storable():
         claim.write(lambda: video.describe(title=about.title, channel=about.channel, duration_ms=about.duration_ms))
 
-    said = audio_path = None
     if video.mode != Video.Mode.SPEECH:
         said = _read_captions(claim, extraction)
         if said is None and video.mode == Video.Mode.CAPTIONS:
             raise errors.NoCaptions
-    if said is None:
-        claim.step(Video.Stage.AUDIO)
-        with scratch.folder() as folder:
-            with _in_time(extraction.audio_seconds()):
-                audio = extraction.audio(folder, lambda done: claim.step(Video.Stage.AUDIO, done))
-            with audio.open("rb") as content:
-                audio_path = _save(claim, f"audio{audio.suffix}", File(content))
-            said = _listen(claim, audio, about)
-
-    claim.step(Video.Stage.STORING)
-    _store(claim, said._replace(segments=tidy(said.segments, _end(about))), audio_path or "")
+        if said:
+            return about, said
+    claim.step(Video.Stage.AUDIO)
+    with _in_time(extraction.audio_seconds()):
+        return about, extraction.audio(folder, lambda done: claim.step(Video.Stage.AUDIO, done))
 
 
 def _in_time(seconds: float = 0) -> AbstractContextManager[None]:

@@ -1,5 +1,6 @@
 """The breaker towards YouTube as workers live with it."""
 
+import dataclasses
 from datetime import timedelta
 
 import pytest
@@ -134,11 +135,44 @@ def test_a_message_that_leads_to_no_work_gives_its_probe_back(three_refused, sqs
 def test_what_has_waited_for_too_long_ends_with_an_honest_reason(three_refused):
     video = submit(CAPTIONED)
     Video.objects.filter(pk=video.pk).update(requested_at=Now() - timedelta(hours=25))
+    Breaker.objects.update(opened_at=Now() - timedelta(hours=25))
 
     work()
 
     assert look(video) == ("failed", 0, "source_unavailable")
     assert "given up" in video.error_detail
+
+
+def test_what_has_long_waited_for_its_turn_is_not_given_up_at_the_first_look(three_refused):
+    video = submit(CAPTIONED)
+    Video.objects.filter(pk=video.pk).update(requested_at=Now() - timedelta(hours=25))
+
+    work()
+
+    assert look(video) == ("queued", 0, "source_unavailable")
+
+
+def test_what_is_refused_for_a_day_ends_with_the_refusal(three_refused):
+    *_, third = three_refused
+    Video.objects.filter(pk=third.pk).update(requested_at=Now() - timedelta(hours=25))
+    third.attempts.update(started_at=Now() - timedelta(hours=24, minutes=30))
+    come_due()
+    services.send(third)
+
+    work()
+
+    assert look(third) == ("failed", 1, "source_refused")
+
+
+def test_captions_that_are_refused_to_everybody_open_it_too(stand_in):
+    for youtube_id in ("limitedvid0", "limitedvid1", "limitedvid2"):
+        clip = dataclasses.replace(stand_in.videos[CAPTIONED], id=youtube_id, faults={"timedtext": answers(429)})
+        stand_in.videos[youtube_id] = clip
+        submit(youtube_id)
+
+    work()
+
+    assert Breaker.objects.youtube().is_open
 
 
 def test_a_message_of_a_video_that_has_ended_is_deleted_also_while_it_is_open(three_refused, sqs, settings):
