@@ -4,8 +4,12 @@ import urllib.request
 
 import boto3
 import pytest
+from botocore.client import BaseClient
 from django.conf import settings as project
+from django.core.management import call_command
+from django.db import connection
 from rest_framework.test import APIClient
+from yt_dlp import YoutubeDL
 
 from transcripts.worker.loop import Worker
 from videos.models import Deletion, Video
@@ -68,3 +72,49 @@ def test_a_user_of_cognito_gets_a_transcript_and_deletes_it(tokens, kind, stand_
     s3 = boto3.client("s3", region_name="us-east-1", endpoint_url=aws)
     assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
     s3.close()
+
+
+def test_no_transaction_is_open_while_the_network_is_waited_for(
+    alice, stand_in, small_model, sqs, bucket, settings, monkeypatch
+):
+    waited = []
+
+    def watch(kind: type, name: str) -> None:
+        original = getattr(kind, name)
+
+        def call(*args, **options):
+            waited.append(connection.in_atomic_block)
+            return original(*args, **options)
+
+        monkeypatch.setattr(kind, name, call)
+
+    watch(BaseClient, "_make_api_call")
+    watch(YoutubeDL, "urlopen")
+    settings.MAX_ATTEMPTS = 1
+    fine, spoken = (f"https://youtu.be/{youtube_id}" for youtube_id in ("SampleCapt1", "SampleVoice"))
+    for body in (
+        {"url": fine},
+        {"url": spoken},
+        {"url": spoken, "mode": "captions"},
+        {"url": "https://youtu.be/nosuchvideo"},
+    ):
+        alice.post("/analyze", body)
+    Worker(poll_seconds=0).run(idle_exit=0)
+    for video in alice.get("/videos").json()["results"]:
+        alice.post(f"/videos/{video['id']}/retry")
+    call_command("reprocess", str(Video.objects.get(youtube_id="SampleCapt1").pk))
+    Worker(poll_seconds=0).run(idle_exit=0)
+    for video in alice.get("/videos").json()["results"]:
+        alice.delete(f"/videos/{video['id']}")
+    call_command("sweep")
+
+    assert len(waited) > 50
+    assert not any(waited)
+
+
+@pytest.mark.skipif(connection.vendor != "mysql", reason="SQLite has no isolation levels")
+def test_what_others_have_committed_is_seen_at_once():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT @@tx_isolation")
+
+        assert cursor.fetchone() == ("READ-COMMITTED",)

@@ -151,13 +151,26 @@ def test_the_running_stack_ends_without_a_word_too_many_when_it_is_interrupted(t
     assert "Stopped. The data stays in" in log.read_text()
 
 
+def processes_of(folder: Path, words: str) -> list[int]:
+    """The processes of the stack on this folder whose command line has these words."""
+    found = subprocess.run(["pgrep", "-f", words], capture_output=True, text=True, check=False).stdout.split()
+    environments = {int(pid): Path(f"/proc/{pid}/environ") for pid in found}
+    return [pid for pid, path in environments.items() if path.exists() and str(folder) in path.read_text()]
+
+
+def test_the_running_stack_leaves_no_process_behind_when_it_is_killed(tmp_path, port):
+    with running(tmp_path, port, exit_code=-signal.SIGKILL):
+        children = [pid for word in ("runserver", "run_worker", "sweep") for pid in processes_of(tmp_path, word)]
+        assert len(children) >= 3
+        (stack,) = processes_of(tmp_path, "local.run")
+        os.kill(stack, signal.SIGKILL)
+
+        wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children))
+
+
 def test_the_running_stack_tells_what_became_of_a_worker_that_was_killed(tmp_path, port):
     with running(tmp_path, port, exit_code=1) as (_, _, log):
-        workers = subprocess.run(
-            ["pgrep", "-f", "run_worker"], capture_output=True, text=True, check=True
-        ).stdout.split()
-        mine = [pid for pid in workers if str(tmp_path) in Path(f"/proc/{pid}/environ").read_text()]
-        os.kill(int(mine[0]), signal.SIGKILL)
+        os.kill(processes_of(tmp_path, "run_worker")[0], signal.SIGKILL)
         wait_for(lambda: "was killed by SIGKILL" in log.read_text())
         assert "Start again" in log.read_text()
 
