@@ -1,22 +1,21 @@
 """What became of each time that a worker took a video into work."""
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from django.db import models
 from django.db.models.functions import Now
 
-if TYPE_CHECKING:
-    from videos.models import Video
+from videos.columns import VideoColumns
 
 
 class AttemptQuerySet(models.QuerySet["Attempt"]):
     """Written in the transactions of the video's transitions, and nowhere else."""
 
-    def begin(self, video: "Video", *, worker: str) -> None:
+    def begin(self, video: VideoColumns, *, worker: str) -> None:
         """A worker has claimed the video."""
         self.create(video=video, fence=video.fence, number=video.attempt, worker=worker[:100], started_at=Now())
 
-    def end(self, video: "Video", outcome: str, *, code: str = "", detail: str = "") -> None:
+    def end(self, video: VideoColumns, outcome: str, *, code: str = "", detail: str = "") -> None:
         """The video's running attempt, if there is one, is over."""
         self.filter(video_id=video.pk, outcome=Attempt.Outcome.RUNNING).update(
             outcome=outcome, ended_at=Now(), stage=video.stage, error_code=code, error_detail=detail[:500]
