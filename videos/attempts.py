@@ -13,7 +13,7 @@ class AttemptQuerySet(models.QuerySet["Attempt"]):
 
     def begin(self, video: VideoColumns, *, worker: str) -> None:
         """A worker has claimed the video."""
-        self.create(video=video, fence=video.fence, number=video.attempt, worker=worker[:100], started_at=Now())
+        self.create(video_id=video.pk, fence=video.fence, number=video.attempt, worker=worker[:100], started_at=Now())
 
     def end(self, video: VideoColumns, outcome: str, *, code: str = "", detail: str = "") -> None:
         """The video's running attempt, if there is one, is over."""
