@@ -1,14 +1,19 @@
 """The breaker towards YouTube, as a job sees it: whether to ask at all, and what the answer was."""
 
+import logging
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from django.conf import settings
+from django.db import Error, connection
 from django.utils import timezone
 
 from transcripts.worker import errors
 from videos.breaker import Breaker
-from videos.transactions import repeated
+from videos.transactions import is_passing, repeated
+
+log = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 5  # for a database that fails in passing
 _SPREAD_SECONDS = 10  # what waits for the breaker does not come back all at once
@@ -46,7 +51,15 @@ def watched(probe: str) -> Iterator[None]:
 
 
 def _answered(probe: str) -> None:
-    repeated(lambda: Breaker(name="youtube").answered(probe), seconds=PATIENCE_SECONDS)
+    """What the breaker is told must not cost a job: one that has no probe leaves it to the next."""
+    patience = settings.PATIENCE_SECONDS if probe else 0
+    try:
+        repeated(lambda: Breaker(name="youtube").answered(probe), seconds=patience)
+    except Error as error:
+        if not is_passing(error):
+            raise
+        log.warning("the breaker was not told that YouTube answers: %s", error)
+        connection.close()
 
 
 def trouble(error: errors.SourceTrouble, probe: str) -> float | None:
@@ -56,7 +69,14 @@ def trouble(error: errors.SourceTrouble, probe: str) -> float | None:
         Breaker(name="youtube").failed(error.code, probe, at_least=int(error.wait))
         return Breaker.objects.youtube()
 
-    breaker = repeated(tell, seconds=PATIENCE_SECONDS)
+    try:
+        breaker = repeated(tell, seconds=PATIENCE_SECONDS)
+    except Error as failure:
+        if not is_passing(failure):
+            raise
+        log.warning("the breaker was not told of %s: %s", error.code, failure)
+        connection.close()
+        return None
     if breaker.retry_at is None:
         return None
     return max(0.0, (breaker.retry_at - timezone.now()).total_seconds()) + spread()

@@ -27,6 +27,7 @@ _PERCENT = {
 }
 
 
+_SOON_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 5.0  # between two tries to store a file
 
 
@@ -138,24 +139,30 @@ class Claim:
             return settings.GRACE_SECONDS if left <= settings.GRACE_SECONDS else 0
         return settings.GRACE_SECONDS
 
-    def _every(self, beat: Callable[[], None]) -> None:
+    def _every(self, beat: Callable[[], bool]) -> None:
+        """Beats four times a lease; after one that failed soon again, to be there before the sweep is."""
+        pause = usual = settings.LEASE_SECONDS / 4
         try:
-            while not self._done.wait(settings.LEASE_SECONDS / 4) and not self._lost.is_set():
+            while not self._done.wait(pause) and not self._lost.is_set():
                 connection.close_if_unusable_or_obsolete()  # a lost connection is one missed beat, not all of them
-                beat()
+                pause = usual if beat() else min(usual, _SOON_SECONDS)
         finally:
             connection.close()  # this thread's own
 
-    def _extend_lease(self) -> None:
+    def _extend_lease(self) -> bool:
         try:
             if not self.video.extend():
                 self._lost.set()
-        except Error:
-            # Not lost yet: the lease has three more beats to live, and every write checks the fence.
-            log.warning("could not extend the lease of video %s", self.video.pk, exc_info=True)
+        except Error as error:
+            # Not lost yet: every write checks the fence, and nobody else can have it without the database.
+            log.warning("could not extend the lease of video %s: %s", self.video.pk, error)
+            return False
+        return True
 
-    def _extend_visibility(self) -> None:
+    def _extend_visibility(self) -> bool:
         try:
             queue.extend(self._message, settings.LEASE_SECONDS)
         except queue.QueueUnavailable as error:
             log.warning("could not hide the message of video %s any longer: %s", self.video.pk, error)
+            return False
+        return True
