@@ -5,6 +5,7 @@ Each bug is planted in a process before it begins to work. It is what somebody m
 
 import contextlib
 import time
+import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from types import SimpleNamespace
@@ -189,6 +190,86 @@ def no_patience_with_the_queue() -> None:
     replace(Worker, "_rest", lambda worker: time.sleep(0.01))
 
 
+def no_patience_with_the_database() -> None:
+    """Work is given back when the database does not answer at once."""
+    from django.conf import settings
+
+    settings.PATIENCE_SECONDS = 0.1
+
+
+def a_token_for_each_try() -> None:
+    """A claim whose commit was not answered is taken for another worker's."""
+    from videos.models import VideoQuerySet
+
+    def claim(original: Callable[..., Any], rows: VideoQuerySet, video_id: Any, **options: Any) -> Any:
+        return original(rows, video_id, **options | {"token": uuid.uuid4().hex})
+
+    wrap(VideoQuerySet, "claim", claim)
+
+
+def _database() -> dict[str, Any]:
+    from django.db import connections
+
+    return connections.settings["default"]
+
+
+def no_time_limit_for_the_database() -> None:
+    """A server that falls silent is waited for."""
+    _database()["OPTIONS"]["read_timeout"] = 600
+
+
+def no_look_at_old_connections() -> None:
+    """A connection is taken to be as good as it was."""
+    _database()["CONN_HEALTH_CHECKS"] = False
+
+
+def the_servers_time_zone() -> None:
+    """Moments are told in whatever zone the server is in."""
+    options = _database()["OPTIONS"]
+    options["init_command"] = options["init_command"].replace("time_zone='+00:00'", "time_zone=DEFAULT")
+
+
+def no_limit_of_size() -> None:
+    """Whether a statement is too long, the server will say."""
+    from transcripts.worker import pipeline
+
+    replace(pipeline, "MAX_STATEMENT_BYTES", 1_000_000_000)
+
+
+def no_second_try() -> None:
+    """The first error is the last."""
+    from django.conf import settings
+
+    settings.MAX_ATTEMPTS = 1
+
+
+def all_errors_are_tried_again() -> None:
+    """What the video itself is the cause of will be better the next time."""
+    from transcripts.worker import errors
+
+    replace(errors.VideoError, "permanent", False)
+
+
+def foreign_messages_are_deleted() -> None:
+    """What is not ours is cleared away before anybody has seen it."""
+    from transcripts.worker import loop
+    from videos import queue
+
+    def handle(original: Callable[..., None], message: queue.Message, **options: Any) -> None:
+        original(message, **options)
+        if message.video_id is None:
+            queue.delete(message)
+
+    wrap(loop, "handle", handle)
+
+
+def dead_letters_stay() -> None:
+    """Nobody looks at them."""
+    from videos import dead_letters
+
+    replace(dead_letters, "settle", lambda: 0)
+
+
 BUGS: dict[str, Callable[[], None]] = {
     bug.__name__: bug
     for bug in (
@@ -209,5 +290,15 @@ BUGS: dict[str, Callable[[], None]] = {
         queue_errors_cost_the_job,
         nothing_is_given_back,
         no_patience_with_the_queue,
+        no_patience_with_the_database,
+        a_token_for_each_try,
+        no_time_limit_for_the_database,
+        no_look_at_old_connections,
+        the_servers_time_zone,
+        no_limit_of_size,
+        no_second_try,
+        all_errors_are_tried_again,
+        foreign_messages_are_deleted,
+        dead_letters_stay,
     )
 }

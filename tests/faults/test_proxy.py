@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import socketserver
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -15,10 +16,11 @@ pytestmark = pytest.mark.faults
 
 
 class Echo(socketserver.ThreadingTCPServer):
-    """Says everything once more; ``heard`` is what reached it."""
+    """Says everything once more. ``heard`` is what reached it, ``hung_up`` whether somebody has gone."""
 
     def __init__(self) -> None:
         self.heard: list[bytes] = []
+        self.hung_up = threading.Event()
         super().__init__(("127.0.0.1", 0), _Repeat)
 
 
@@ -30,6 +32,7 @@ class _Repeat(socketserver.BaseRequestHandler):
             while data := self.request.recv(4096):
                 self.server.heard.append(data)
                 self.request.sendall(data)
+        self.server.hung_up.set()
 
 
 @pytest.fixture
@@ -134,6 +137,14 @@ def test_it_loses_one_answer_and_no_other(proxy, echo):
             says(proxy, b"hello")
         assert says(proxy, b"hello") == b"hello"
     assert (loss.count, echo.heard) == (1, [b"hello", b"hello"])
+
+
+def test_it_passes_on_that_a_side_has_broken_the_connection(proxy, echo):
+    with connected(proxy) as client:
+        client.sendall(b"hello")
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # as when it is killed
+
+    assert echo.hung_up.wait(2)
 
 
 def test_it_tells_a_commit_from_words_about_commits():

@@ -32,6 +32,16 @@ CAUGHT: dict[Callable[[], None], dict[str, str]] = {
     bugs.queue_errors_cost_the_job: {"q11": "'lost'|attempt 2 begins"},
     bugs.nothing_is_given_back: {"w10_a_worker_that_is_told_to_stop_gives_back": "processing"},
     bugs.no_patience_with_the_queue: {"q13": "0.5 <"},
+    bugs.no_patience_with_the_database: {"d04": "video is completed|'interrupted'|'released'"},
+    bugs.a_token_for_each_try: {"d01_a_claim_whose_commit": "video is completed|'lost'"},
+    bugs.no_time_limit_for_the_database: {"d05": "notices the silence"},
+    bugs.no_look_at_old_connections: {"d10": "500 == 200|503 == 200"},
+    bugs.the_servers_time_zone: {"d15": "timedelta"},
+    bugs.no_limit_of_size: {"d09_a_transcript_that": "'failed'|transcript_too_large|I1"},
+    bugs.no_second_try: {"w12": "'failed' == 'completed'"},
+    bugs.all_errors_are_tried_again: {"w13": "'released'|I1 queued"},
+    bugs.foreign_messages_are_deleted: {"q04": r"\[\] == "},
+    bugs.dead_letters_stay: {"q15_a_dead_letter": "0 == 1"},
 }
 
 
