@@ -104,7 +104,7 @@ def test_d04_a_database_that_refuses_for_longer_than_a_lease_costs_no_work(world
     video = at_work_on_one(world)
     with world.database.refuse():
         world.clip_of(video).let_go()
-        world.let_pass(4)
+        world.let_pass(7)  # more than two leases
     world.wait_until(video, "completed")
 
     world.converge()
