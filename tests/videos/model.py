@@ -39,7 +39,7 @@ FAR = timedelta(hours=2)
 A_SECOND = timedelta(seconds=1)
 
 INDEX = st.integers(0, HANDS - 1)
-LINK = st.sampled_from(["first------", "second-----"])
+LINK = st.sampled_from(["first------", "first------", "first------", "second-----"])  # one story rather than two
 
 MESSAGE = queue.Message("receipt", "")
 SAID = pipeline._Said(Video.Source.CAPTIONS, "youtube", "human", "en", builders.SEGMENTS)
@@ -249,10 +249,6 @@ class Machine(RuleBasedStateMachine):
         pk = found[index % len(found)]
         return Video.objects.get(pk=pk), self.jobs[pk]
 
-    def stale_or(self, video: Video, stale: bool) -> Video:
-        """The video as somebody has read it some time ago, or just now."""
-        return self.seen.get(video.pk, video) if stale else video
-
     def held(
         self, index: int, condition: Callable[[Hand], bool] = lambda hand: True
     ) -> tuple[Hand, Job | None, bool]:
@@ -272,6 +268,7 @@ class Machine(RuleBasedStateMachine):
 
     # --- users
 
+    @precondition(lambda self: len(self.links) < 2 or any(job.status == "failed" for job in self.jobs.values()))
     @rule(link=LINK)
     def submit(self, link):
         video, started = services.submit_video(user=self.user, youtube_id=link, mode="auto", language="")
@@ -289,41 +286,35 @@ class Machine(RuleBasedStateMachine):
             self.started(job)
 
     @precondition(lambda self: self.jobs)
-    @rule(index=INDEX, stale=st.booleans())
-    def retry(self, index, stale):
+    @rule(index=INDEX, stale=st.booleans(), what=st.sampled_from(["retry", "reprocess", "force", "cancel"]))
+    def ask_for(self, index, stale, what):
+        """A user changes what is to be done, having read the row just now or some time ago."""
         video, job = self.some(index, lambda job: True)
-        possible = job.status == "failed"
-        assert services.retry_video(self.stale_or(video, stale)) == possible
+        request = self.seen.get(video.pk, video) if stale else video
+        if what == "cancel":
+            assert services.cancel_video(request) == (not job.has_ended)
+            if not job.has_ended:
+                job.cancel()
+            return
+        if what == "retry":
+            possible = job.status == "failed"
+            assert services.retry_video(request) == possible
+        else:
+            possible = job.has_ended or what == "force"
+            assert services.reprocess_video(request, force=what == "force") == possible
         if possible:
             job.start_anew()
             self.started(job)
 
     @precondition(lambda self: self.jobs)
-    @rule(index=INDEX, stale=st.booleans(), force=st.booleans())
-    def reprocess(self, index, stale, force):
-        video, job = self.some(index, lambda job: True)
-        possible = force or job.has_ended
-        assert services.reprocess_video(self.stale_or(video, stale), force=force) == possible
-        if possible:
-            job.start_anew()
-            self.started(job)
-
-    @precondition(lambda self: self.jobs)
-    @rule(index=INDEX, stale=st.booleans())
-    def cancel(self, index, stale):
-        video, job = self.some(index, lambda job: True)
-        possible = not job.has_ended
-        assert services.cancel_video(self.stale_or(video, stale)) == possible
-        if possible:
-            job.cancel()
-
-    @precondition(lambda self: self.jobs)
-    @rule(index=INDEX, stale=st.booleans())
-    def delete(self, index, stale):
-        video, _ = self.some(index, lambda job: True)
-        services.delete_video(self.stale_or(video, stale))
-        del self.jobs[video.pk]
-        self.links = {link: pk for link, pk in self.links.items() if pk != video.pk}
+    @rule(index=INDEX, really=st.sampled_from([False, False, True]))
+    def delete(self, index, really):
+        """Not often: it is the end of a story."""
+        if really:
+            video, _ = self.some(index, lambda job: True)
+            services.delete_video(video)
+            del self.jobs[video.pk]
+            self.links = {link: pk for link, pk in self.links.items() if pk != video.pk}
 
     # --- workers
 
@@ -360,34 +351,24 @@ class Machine(RuleBasedStateMachine):
         audio = ""
         if Outside.storage_is_up:
             audio = default_storage.save(f"{claimed.attempt_prefix}audio.webm", ContentFile(b"sound"))
-        self.hands = [Hand(claimed, audio), *self.hands][:HANDS]
+        others = [hand for hand in self.hands if not hand.has_ended]
+        ended = [hand for hand in self.hands if hand.has_ended]
+        self.hands = [Hand(claimed, audio), *others[: HANDS - 2], *ended[:1]]
 
     @precondition(lambda self: self.hands)
     @rule(index=INDEX)
-    def extend(self, index):
+    def report(self, index):
+        """The worker's thread says that it lives, and the worker how far it is."""
         hand, job, owned = self.held(index)
         assert hand.video.extend() == owned
+        assert hand.video.advance(Video.Stage.SPEECH, 50) == owned
         if owned:
             job.lease_over = False
 
-    @precondition(lambda self: self.hands)
-    @rule(index=INDEX, stage=st.sampled_from([Video.Stage.AUDIO, Video.Stage.SPEECH]))
-    def advance(self, index, stage):
-        hand, _, owned = self.held(index)
-        assert hand.video.advance(stage, 50) == owned
-
     @precondition(lambda self: any(not hand.has_ended for hand in self.hands))
-    @rule(index=INDEX)
-    def store(self, index):
+    @rule(index=INDEX, kind=st.sampled_from([Claim, Repeating]))
+    def finish(self, index, kind):
         """A worker stores its transcript and completes the video; one that has lost it removes its files."""
-        self.finish(index, Claim)
-
-    @precondition(lambda self: any(not hand.has_ended for hand in self.hands))
-    @rule(index=INDEX)
-    def store_and_do_it_once_more_because_the_answer_was_lost(self, index):
-        self.finish(index, Repeating)
-
-    def finish(self, index: int, kind: type[Claim]) -> None:
         hand, job, owned = self.held(index, lambda hand: not hand.has_ended)
         try:
             pipeline._store(kind(hand.video, MESSAGE), SAID, hand.audio)
@@ -418,17 +399,10 @@ class Machine(RuleBasedStateMachine):
         self.hands.remove(hand)
 
     @precondition(lambda self: self.hands)
-    @rule(index=INDEX, error=st.sampled_from([errors.VideoPrivate, errors.SourceForbidden, errors.InternalError]))
-    def fail(self, index, error):
-        self.settle(index, error())
-
-    @precondition(lambda self: self.hands)
-    @rule(index=INDEX)
-    def fail_through_no_fault_of_the_video(self, index):
-        self.settle(index, errors.StorageUnavailable())
-
-    def settle(self, index: int, error: errors.JobError) -> None:
+    @rule(index=INDEX, kind=st.sampled_from([errors.SourceForbidden, errors.StorageUnavailable, errors.VideoPrivate]))
+    def settle(self, index, kind):
         """A worker's attempt comes to nothing: the whole retry rule."""
+        error = kind()
         hand, job, owned = self.held(index)
         loop._settle(hand.video, error, "")
         hand.has_ended = True
@@ -451,43 +425,29 @@ class Machine(RuleBasedStateMachine):
         self.seen[video.pk] = video
 
     @precondition(lambda self: self.seen)
-    @rule(index=INDEX)
-    def abandon_what_was_read(self, index):
-        video, job = self.read_before(index)
-        possible = job is not None and job.abandoned and job.fence == video.fence
-        assert services.end_attempt(video, video.abandon) == possible
-        if possible:
-            job.abandon()
-
-    @precondition(lambda self: self.seen)
-    @rule(index=INDEX)
-    def send_what_was_read(self, index):
-        video, job = self.read_before(index)
-        assert services.send(video) == Outside.queue_is_up
-        if Outside.queue_is_up and job and job.status == "queued" and job.fence == video.fence:
-            job.message = "sent"
-
-    @precondition(lambda self: self.seen)
-    @rule(index=INDEX)
-    def park_what_was_read(self, index):
-        video, job = self.read_before(index)
-        possible = job is not None and job.status == "queued" and job.fence == video.fence
-        assert video.park("source_unavailable", "It waits.", until=timezone.now() + FAR) == possible
-        if possible:
-            job.park()
-
-    @precondition(lambda self: self.seen)
-    @rule(index=INDEX)
-    def give_up_what_was_read(self, index):
-        video, job = self.read_before(index)
-        possible = job is not None and job.status == "queued" and job.fence == video.fence
-        assert video.give_up("source_unavailable", "It has waited for too long.") == possible
-        if possible:
-            job.give_up()
-
-    def read_before(self, index: int) -> tuple[Video, Job | None]:
+    @rule(index=INDEX, what=st.sampled_from(["abandon", "send", "park", "give up"]))
+    def act_on_what_was_read(self, index, what):
         pk = list(self.seen)[index % len(self.seen)]
-        return self.seen[pk], self.jobs.get(pk)
+        video, job = self.seen[pk], self.jobs.get(pk)
+        current = job is not None and job.fence == video.fence
+        queued = current and job.status == "queued"
+        if what == "abandon":
+            possible = current and job.abandoned
+            assert services.end_attempt(video, video.abandon) == possible
+            if possible:
+                job.abandon()
+        elif what == "send":
+            assert services.send(video) == Outside.queue_is_up
+            if queued:
+                self.started(job)
+        elif what == "park":
+            assert video.park("source_unavailable", "It waits.", until=timezone.now() + FAR) == queued
+            if queued:
+                job.park()
+        else:
+            assert video.give_up("source_unavailable", "It has waited for too long.") == queued
+            if queued:
+                job.give_up()
 
     @rule()
     def sweep(self):
@@ -509,7 +469,6 @@ class Machine(RuleBasedStateMachine):
         swept = sweeping.sweep(sweeping.Deadline(60))
         assert (swept.sent, swept.taken_back, swept.given_up, swept.dead_letters) == (sent, taken_back, given_up, dead)
 
-    @rule()
     def reconcile(self):
         lost = self.lost & named()
         orphans = [path for path in stored() - named() if not path.startswith(self.working())]
@@ -541,49 +500,49 @@ class Machine(RuleBasedStateMachine):
         Video.objects.filter(pk=video.pk).update(retry_at=Now() - A_SECOND)
         job.waits = False
 
-    @precondition(lambda self: any(job.message == "sent" and job.status == "queued" for job in self.jobs.values()))
-    @rule(index=INDEX, dead=st.booleans())
-    def a_message_is_lost(self, index, dead):
-        """It is a long time since it was sent, or it was received too often."""
-        video, job = self.some(index, lambda job: job.message == "sent" and job.status == "queued")
+    @rule(index=INDEX, what=st.integers(0, 9))
+    def something_happens_outside(self, index, what):
+        """In one rule, so that there is more going on inside than outside."""
+        waiting = [pk for pk, job in self.jobs.items() if job.message == "sent" and job.status == "queued"]
+        match what:
+            case 0:
+                Outside.queue_is_up = not Outside.queue_is_up
+            case 1 | 2:
+                Outside.storage_is_up = not Outside.storage_is_up
+            case 3 | 4 if waiting:
+                self.a_message_is_lost(waiting[index % len(waiting)], dead=what == 3)
+            case 5 | 6 if self.jobs:
+                self.a_day_passes(list(self.jobs)[index % len(self.jobs)])
+            case 7:
+                self.the_grace_ends()
+            case 8 if files := sorted(named() & stored()):
+                path = files[index % len(files)]
+                Path(default_storage.path(path)).unlink()
+                self.lost.add(path)
+            case _:
+                self.reconcile()
+
+    def a_message_is_lost(self, pk: uuid.UUID, *, dead: bool) -> None:
+        """It was received too often, or it is a long time since it was sent."""
         if dead:
-            Outside.dead_letters.append(queue.Message("receipt", queue.body(video)))
+            Outside.dead_letters.append(queue.Message("receipt", queue.body(Video.objects.get(pk=pk))))
         else:
-            Video.objects.filter(pk=video.pk).update(enqueued_at=Now() - FAR)
-            job.message = "old"
+            Video.objects.filter(pk=pk).update(enqueued_at=Now() - FAR)
+            self.jobs[pk].message = "old"
 
-    @precondition(lambda self: any(not job.is_too_old for job in self.jobs.values()))
-    @rule(index=INDEX)
-    def a_day_passes_since_it_was_asked_for(self, index):
-        video, job = self.some(index, lambda job: not job.is_too_old)
+    def a_day_passes(self, pk: uuid.UUID) -> None:
+        """Since it was asked for. Who has it in hand has read that time from the row."""
         before = timezone.now() - timedelta(hours=settings.GIVE_UP_HOURS) - A_SECOND
-        Video.objects.filter(pk=video.pk).update(requested_at=before)
+        Video.objects.filter(pk=pk).update(requested_at=before)
+        self.jobs[pk].is_too_old = True
         for hand in self.hands:
-            if hand.video.pk == video.pk:
+            if hand.video.pk == pk:
                 hand.video.requested_at = before
-        job.is_too_old = True
 
-    @rule()
-    def the_grace_ends(self):
+    def the_grace_ends(self) -> None:
         """Deletions are looked at once more, and whoever had lost a claim before has noticed."""
         self.hands = [hand for hand in self.hands if self.holds(hand)]
         Deletion.objects.update(requested_at=F("requested_at") - Deletion.GRACE, due_at=Now() - A_SECOND)
-
-    @precondition(lambda self: named() & stored())
-    @rule(index=INDEX)
-    def a_file_is_lost(self, index):
-        files = sorted(named() & stored())
-        path = files[index % len(files)]
-        Path(default_storage.path(path)).unlink()
-        self.lost.add(path)
-
-    @rule(up=st.booleans())
-    def queue_fails_or_recovers(self, up):
-        Outside.queue_is_up = up
-
-    @rule(up=st.booleans())
-    def storage_fails_or_recovers(self, up):
-        Outside.storage_is_up = up
 
     # --- what must be true at any time
 

@@ -46,7 +46,7 @@ def explore(examples: int, **options) -> None:
         model.Machine,
         settings=how(
             max_examples=examples,
-            stateful_step_count=30,
+            stateful_step_count=40,
             deadline=None,
             database=None,
             derandomize=not EXAMPLES,
