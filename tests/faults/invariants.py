@@ -61,7 +61,7 @@ class Peace:
         if video.attempt > self.max_attempts:
             yield f"I7 attempt {video.attempt} of {self.max_attempts}"
         now = [a for a in attempts if a.started_at >= video.requested_at]
-        counted = [a for a in now if a.outcome not in (outcome.INTERRUPTED, outcome.CANCELLED, outcome.SUPERSEDED)]
+        counted = [a for a in now if a.outcome not in (outcome.INTERRUPTED, outcome.SUPERSEDED)]
         if len(counted) != video.attempt:
             yield f"I7 attempt is {video.attempt}, but {len(counted)} were counted: {[a.outcome for a in now]}"
         completed = [a for a in now if a.outcome == outcome.COMPLETED]

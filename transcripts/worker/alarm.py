@@ -88,10 +88,12 @@ def limited(seconds: float, error: Exception) -> Iterator[None]:
 
     number = set_alarm(seconds, leave)
     try:
-        yield
+        try:
+            yield
+        finally:
+            take_back(number)
     except TimeUp as raised:
         if raised is not up:
             raise
+        take_back(number)  # it may have come just before the other one
         raise error from None
-    finally:
-        take_back(number)

@@ -53,13 +53,16 @@ class Stopping:
 
     @contextmanager
     def _interruptible(self, patience: Callable[[], float]) -> Iterator[None]:
-        self._patience = patience
         try:
-            if self.requested:  # it came just before
-                self._leave_in(patience())
-            yield
+            try:
+                self._patience = patience
+                if self.requested:  # it came just before
+                    self._leave_in(patience())
+                yield
+            finally:
+                self._patience = None
         finally:
-            self._patience = None
+            self._patience = None  # the signal may have come just before the other one
             alarm.take_back(self._alarm)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
