@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo run test lint format schema bench
+.PHONY: help demo run test lint format schema bench soak
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -33,6 +33,9 @@ format: $(VENV)/dev ## mend what can be mended by itself
 
 schema: $(VENV)/embedded ## write openapi.yaml anew
 	@DJANGO_DEBUG=true $(BIN)/python manage.py spectacular --validate --fail-on-warn --file openapi.yaml
+
+soak: $(VENV)/dev ## ten minutes in which everything breaks at random, and nothing may be lost; SEED=7 SECONDS=600
+	@$(BIN)/python -m tests.faults.soak --seconds $(or $(SECONDS),600) --seeds $(or $(SEED),1)
 
 bench: $(VENV)/dev ## what long audio costs: memory, processor time, lost words; HOURS=10 for the long run
 	@$(BIN)/python -m benchmarks.long_audio --hours $(or $(HOURS),0.2)

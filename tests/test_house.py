@@ -97,3 +97,21 @@ def test_the_tests_run_on_the_database_that_was_asked_for():
     asked_for = os.environ.get("TEST_DATABASE_URL", "sqlite:").partition(":")[0]
 
     assert connection.vendor == asked_for
+
+
+def rows_of(page: str) -> set[str]:
+    """The numbers of rows that a page names, also within a range such as W01–W03."""
+    found = set()
+    for kind, first, _, last in re.findall(r"\b([ABDMQSTWX])(\d\d)(–[ABDMQSTWX]?(\d\d))?", page):
+        found |= {f"{kind}{number:02}" for number in range(int(first), int(last or first) + 1)}
+    return found
+
+
+def test_the_page_on_reliability_names_every_row_and_only_what_is_run():
+    page = (ROOT / "docs/reliability.md").read_text().partition("## What was not run")[0]
+    names = [case.name for path in TESTS if path.parent.name == "faults" for case in cases_in(path)]
+
+    written = {match[1].upper() for name in names if (match := re.match(r"test_([a-z]\d\d)_", name))}
+
+    assert len(written) > 60
+    assert rows_of(page) == written

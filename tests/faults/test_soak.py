@@ -14,7 +14,7 @@ SEEDS = [int(seed) for seed in os.environ.get("SOAK_SEEDS", "7").split()]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_it_loses_nothing_and_leaves_nothing_whatever_breaks(seed, world, capsys):
+def test_x10_nothing_is_lost_and_nothing_left_whatever_breaks(seed, world, capsys):
     report = Soak(world, seed).run(SECONDS)
 
     with capsys.disabled():
@@ -25,5 +25,5 @@ def test_it_loses_nothing_and_leaves_nothing_whatever_breaks(seed, world, capsys
     assert {answer for answer in report.answers if answer.startswith("5")} <= {"503"}
 
 
-def test_it_breaks_the_same_things_again_for_the_same_seed():
+def test_x10_the_same_seed_breaks_the_same_things_again():
     assert plan(7, 60) == plan(7, 60) != plan(8, 60)
