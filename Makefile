@@ -18,7 +18,7 @@ demo: $(VENV)/embedded ## from a link to a transcript, once, on this machine alo
 run: $(VENV)/embedded ## the same stack, left running: API, worker, admin, docs
 	@$(BIN)/python -m local.run
 
-test: $(VENV)/dev ## all tests, on SQLite and on a private MariaDB
+test: $(VENV)/dev ## all tests, on SQLite and on a private MariaDB, and while things are being killed
 	tests/run.sh
 
 lint: $(VENV)/dev ## style, types, import arrows
