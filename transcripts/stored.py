@@ -11,8 +11,8 @@ from django.core.files.storage import default_storage
 
 from transcripts.models import Transcript
 from videos import files
+from videos.deadline import Deadline
 from videos.models import Bookmark, Video
-from videos.sweeping import Deadline
 
 log = logging.getLogger(__name__)
 
@@ -113,9 +113,9 @@ def _restore(transcript: Transcript) -> bool:
         restored = video.forget_audio()
     if path and not default_storage.exists(path) and _still_names(transcript, path):
         log.error("the transcript file of video %s was lost and is written anew: %s", video.pk, path)
-        default_storage.save(path, ContentFile(document(transcript)))
-        if not _still_names(transcript, path):  # deleted or replaced meanwhile
-            default_storage.delete(path)
+        saved = default_storage.save(path, ContentFile(document(transcript)))
+        if saved != path or not _still_names(transcript, path):  # written by another sweep, deleted, or replaced
+            default_storage.delete(saved)
         restored = True
     return restored
 

@@ -62,8 +62,8 @@ class Breaker(models.Model):
         """The source has answered, be it with a refusal of this one video."""
         closed = {"failures": 0, "opened_at": None, "retry_at": None, "probe_token": ""}
         self._rows().filter(opened_at=None, failures__gt=0).update(failures=0)
-        if probe:
-            self._rows().filter(probe_token=probe).update(**closed)
+        if probe:  # also where the answer took so long that another one probes by now
+            self._rows().update(**closed)
 
     def failed(self, code: str, probe: str = "", *, at_least: int = 0) -> None:
         """The source has refused, or could not be reached; ``at_least`` so many seconds it asks us to wait."""

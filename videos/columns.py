@@ -4,7 +4,7 @@ import uuid
 
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from accounts.fields import ExactCharField
 from accounts.models import User
@@ -68,7 +68,7 @@ class VideoColumns(models.Model):
     error_detail = models.CharField(max_length=500, blank=True, default="")
     error_retryable = models.BooleanField(default=False)
 
-    requested_at = models.DateTimeField(default=timezone.now, help_text="When it was last asked for.")
+    requested_at = models.DateTimeField(db_default=Now(), help_text="When it was last asked for.")
     enqueued_at = models.DateTimeField(null=True, blank=True, help_text="When a message was sent; empty: not yet.")
     retry_at = models.DateTimeField(null=True, blank=True, help_text="Not before this time.")
     fence = models.PositiveBigIntegerField(default=0)

@@ -5,10 +5,14 @@ for a row what is missing. So a dead letter of ours only has to be cleared away.
 """
 
 import logging
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from videos import queue
+from videos.deadline import Deadline
 from videos.models import Video
+
+BATCHES = 10  # of ten letters, in one sweep
 
 log = logging.getLogger(__name__)
 
@@ -32,19 +36,31 @@ def explain(message: queue.Message) -> Explained:
     return Explained(f"it was received too often while its video was {video.status}", is_ours=True)
 
 
-def settle() -> int:
-    """Clears ten dead letters away at most; those that are not ours stay for somebody to look at.
+def settle(deadline: Deadline) -> int:
+    """Clears dead letters away, and returns how many; those that are not ours stay for somebody to look at.
 
     A video that still wants work gets a new message with the next sweep. Raises ``QueueUnavailable``.
     """
-    settled = 0
-    for message in queue.receive_dead():
+    url = "" if deadline.passed() else queue.dead_letter_url()
+    settled = foreign = 0
+    for message in _letters(url, deadline):
         reason, is_ours = explain(message)
-        log.warning("a dead letter: %s: %.200r", reason, message.body)
-        if not is_ours or message.video_id is None:
+        if not is_ours:
+            foreign += 1
             continue
-        for video in Video.objects.filter(pk=message.video_id):
+        log.warning("a dead letter: %s: %s", reason, message.body)
+        for video in Video.objects.filter(pk=message.video_id or ""):
             video.unsent()
-        queue.delete_dead(message)
+        queue.delete_dead(url, message)
         settled += 1
+    if foreign:
+        log.warning("%d dead letters are not ours. They stay in %s for somebody to look at.", foreign, url)
     return settled
+
+
+def _letters(url: str, deadline: Deadline) -> Iterator[queue.Message]:
+    for _ in range(BATCHES):
+        letters = queue.receive_dead(url) if url and not deadline.passed() else []
+        if not letters:
+            return
+        yield from letters

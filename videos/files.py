@@ -17,8 +17,9 @@ def errors() -> tuple[type[Exception], ...]:
     if not settings.S3_BUCKET:
         return (OSError,)
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
 
-    return (OSError, BotoCoreError, ClientError)
+    return (OSError, BotoCoreError, ClientError, ResponseParserError)
 
 
 def delete_below(prefix: str) -> bool:

@@ -118,8 +118,10 @@ class Video(VideoColumns):
         True also where this very claim has completed it before: the answer to a commit may be lost.
         """
         ended = self._ended() | _NO_ERROR | {"status": self.Status.COMPLETED, "progress": 100, "completed_at": Now()}
-        won = self._end(Attempt.Outcome.COMPLETED, ended | {"source": source, "language": language, "s3_path": s3_path})
-        return won or Video.objects.filter(pk=self.pk, status=self.Status.COMPLETED, fence=self.fence).exists()
+        mine = Video.objects.select_for_update().filter(pk=self.pk, status=self.Status.COMPLETED, fence=self.fence)
+        with transaction.atomic():
+            said = {"source": source, "language": language, "s3_path": s3_path}
+            return self._end(Attempt.Outcome.COMPLETED, ended | said) or mine.first() is not None
 
     def fail(self, code: str, detail: str, *, retryable: bool) -> bool:
         """There will be no transcript."""
@@ -132,11 +134,8 @@ class Video(VideoColumns):
         """
         why = _error(code, detail, retryable=True) | {"retry_at": from_now(delay)}
         if counted:
-            released = self._end(Attempt.Outcome.RELEASED, self._requeued() | why)
-        else:
-            released = self._end(Attempt.Outcome.INTERRUPTED, self._requeued() | why | {"attempt": F("attempt") - 1})
-        self.fence += released  # as the row's has
-        return released
+            return self._end(Attempt.Outcome.RELEASED, self._requeued() | why)
+        return self._end(Attempt.Outcome.INTERRUPTED, self._requeued() | why | {"attempt": F("attempt") - 1})
 
     def was_tried_for(self, hours: float) -> bool:
         """Whether its first attempt, since it was last asked for, began so many hours ago."""
@@ -164,7 +163,9 @@ class Video(VideoColumns):
         code, detail = "worker_lost", "The worker was lost while it was busy with this video."
         ended = self._requeued() | _error(code, detail, retryable=True)
         if self.attempt >= settings.MAX_ATTEMPTS:
-            ended = self._failed(code, f"{detail} That has happened each time.", retryable=True)
+            ended = self._failed(
+                code, f"{detail} It is not tried again by itself; you may try once more.", retryable=True
+            )
         return self._move(Video.objects.abandoned(), Attempt.Outcome.LOST, ended)
 
     def sent(self) -> bool:
@@ -178,7 +179,8 @@ class Video(VideoColumns):
     def park(self, code: str, detail: str, *, until: datetime) -> bool:
         """It waits in the queue for something that has nothing to do with it, and no attempt is made."""
         why = _error(code, detail, retryable=True)
-        return self._wait(**why, retry_at=until, enqueued_at=None, updated_at=Now())
+        # With a higher fence, so that whoever is sending its last message does not stamp it as sent after all.
+        return self._wait(**why, retry_at=until, enqueued_at=None, fence=F("fence") + 1, updated_at=Now())
 
     def give_up(self, code: str, detail: str) -> bool:
         """It has waited in the queue for too long."""

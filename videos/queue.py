@@ -69,18 +69,15 @@ def receive(*, wait_seconds: int) -> Message | None:
     return None
 
 
-def receive_dead() -> list[Message]:
-    """Up to ten messages that were received too often, without waiting; none where there is no dead-letter queue."""
-    url = _dead_letter_url(settings.SQS_QUEUE_URL)
-    if not url:
-        return []
+def receive_dead(url: str) -> list[Message]:
+    """Up to ten messages from the dead-letter queue, without waiting."""
     answer = _call("receive_message", url=url, MaxNumberOfMessages=10, VisibilityTimeout=DEAD_HIDDEN_SECONDS)
     return [Message(message["ReceiptHandle"], message["Body"]) for message in answer.get("Messages", ())]
 
 
-def delete_dead(message: Message) -> None:
+def delete_dead(url: str, message: Message) -> None:
     """This dead letter is settled."""
-    _call("delete_message", url=_dead_letter_url(settings.SQS_QUEUE_URL), ReceiptHandle=message.receipt)
+    _call("delete_message", url=url, ReceiptHandle=message.receipt)
 
 
 def extend(message: Message, seconds: float) -> None:
@@ -94,8 +91,7 @@ def delete(message: Message) -> None:
     _call("delete_message", ReceiptHandle=message.receipt)
 
 
-@functools.cache
-def _dead_letter_url(queue_url: str) -> str:
+def dead_letter_url() -> str:
     """Where the queue's redrive policy puts what was received too often; empty where it has none.
 
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
@@ -115,6 +111,7 @@ def _call(operation: str, *, timeout: int = 2, url: str | None = "", **parameter
     ``url`` is the queue's: ours where it is empty, none where it is None. Raises ``QueueUnavailable``.
     """
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
 
     if not settings.SQS_QUEUE_URL:
         raise QueueUnavailable("SQS_QUEUE_URL is not set.")
@@ -122,7 +119,7 @@ def _call(operation: str, *, timeout: int = 2, url: str | None = "", **parameter
         parameters["QueueUrl"] = url or settings.SQS_QUEUE_URL
     try:
         answer: dict[str, Any] = getattr(_client(timeout), operation)(**parameters)
-    except (BotoCoreError, ClientError, ValueError) as error:
+    except (BotoCoreError, ClientError, ResponseParserError, ValueError) as error:
         raise QueueUnavailable(f"SQS {operation} failed: {error}") from error
     return answer
 

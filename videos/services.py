@@ -53,13 +53,16 @@ def _submit(new_id: uuid.UUID, user: User, youtube_id: str, mode: str, language:
     return video, started
 
 
-def retry_video(video: Video) -> bool:
-    """Starts a failed video again; False where it has not failed."""
+def retry_video(video: Video) -> Video | None:
+    """Starts a failed video again and returns it as it is then; None where it has not failed."""
     return _start_anew(video, [Video.Status.FAILED])
 
 
-def reprocess_video(video: Video, *, force: bool = False, mode: str | None = None, language: str | None = None) -> bool:
-    """Starts an ended video again, with ``force`` also one that waits or is in work; else False.
+def reprocess_video(
+    video: Video, *, force: bool = False, mode: str | None = None, language: str | None = None
+) -> Video | None:
+    """Starts an ended video again, with ``force`` also one that waits or is in work; None where
+    it is in no such state.
 
     An earlier transcript stays, with its files, until the next one takes its place.
     """
@@ -67,52 +70,64 @@ def reprocess_video(video: Video, *, force: bool = False, mode: str | None = Non
     return _start_anew(video, states, mode=mode, wanted_language=language)
 
 
-def _start_anew(video: Video, states: list[Video.Status], **wanted: str | None) -> bool:
-    def start() -> bool:
-        return _transfer(video, lambda row: row.reprocess(from_states=states, **wanted))
-
-    started = repeated(start, seconds=API_PATIENCE_SECONDS)
+def _start_anew(video: Video, states: list[Video.Status], **wanted: str | None) -> Video | None:
+    started = _transfer(video, lambda row: row.reprocess(from_states=states, **wanted), into=Video.Status.QUEUED)
     if started:
-        video.refresh_from_db()
-        transaction.on_commit(lambda: send(video))
+        transaction.on_commit(lambda: send(started))
     return started
 
 
 def cancel_video(video: Video) -> bool:
     """Ends a video that waits or is in work; False where it has ended already."""
-    return repeated(lambda: _transfer(video, Video.cancel), seconds=API_PATIENCE_SECONDS)
+    return _transfer(video, Video.cancel, into=Video.Status.FAILED) is not None
 
 
-def _transfer(video: Video, transition: Callable[[Video], bool]) -> bool:
-    """A transition from whatever state the row is in; the files of a worker that loses it thereby are to go."""
-    with transaction.atomic():
-        row = Video.objects.select_for_update().filter(pk=video.pk).first()
-        if row is None or not transition(row):
-            return False
-        if row.status == Video.Status.PROCESSING:  # as it was before
-            Deletion.objects.get_or_create(prefix=row.attempt_prefix)
-        return True
+def _transfer(video: Video, transition: Callable[[Video], bool], *, into: Video.Status) -> Video | None:
+    """A transition from whatever state the row is in; the files of a worker that loses it thereby are to go.
+
+    Returns the row as it is then, or None where it is gone or in no state for that.
+    """
+    tried: list[int] = []  # under which fence
+
+    def transfer() -> Video | None:
+        with transaction.atomic():
+            row = Video.objects.select_for_update().filter(pk=video.pk).first()
+            if row is None:
+                return None
+            if tried and (row.fence, row.status) == (tried[0] + 1, into):
+                return row  # it was done, and only the answer was lost
+            tried[:] = [row.fence]
+            if not transition(row):
+                return None
+            if row.status == Video.Status.PROCESSING:  # as it was before
+                Deletion.objects.get_or_create(prefix=row.attempt_prefix)
+            return Video.objects.get(pk=row.pk)
+
+    return repeated(transfer, seconds=API_PATIENCE_SECONDS)
 
 
 def send(video: Video, *, delay: float = 0) -> bool:
-    """Sends the message for a committed row and stamps the row; False where that failed (the sweep will)."""
+    """Sends the message for a committed row and stamps the row; False where the queue is down (the sweep will)."""
     try:
         queue.send(video, delay=delay)
-        video.sent()
-    except (queue.QueueUnavailable, DatabaseFailed) as error:
+    except queue.QueueUnavailable as error:
         log.warning("video %s stays unsent until the next sweep: %s", video.pk, error)
         return False
+    try:
+        video.sent()
+    except DatabaseFailed as error:
+        log.warning("video %s was sent, and is sent once more by the next sweep: %s", video.pk, error)
     return True
 
 
 def send_when_due(video: Video) -> None:
-    """Sends a video that has just been released, unless it waits for longer than a message can: then the sweep does."""
-    due = Video.objects.filter(pk=video.pk, fence=video.fence).values_list("retry_at", flat=True).first()
-    if due is None:
+    """Sends a video that its worker has released; the sweep does, if it has to wait for longer than a message can."""
+    released = Video.objects.filter(pk=video.pk, status=Video.Status.QUEUED, retry_at__isnull=False).first()
+    if released is None or released.retry_at is None:
         return
-    delay = max(0.0, (due - timezone.now()).total_seconds())
+    delay = max(0.0, (released.retry_at - timezone.now()).total_seconds())
     if delay < queue.MAX_DELAY_SECONDS:
-        send(video, delay=delay + 1 if delay else 0)
+        send(released, delay=delay + 1 if delay else 0)
 
 
 def claim_video(video_id: uuid.UUID, *, worker: str = "") -> Video | None:
@@ -132,11 +147,10 @@ def end_attempt(video: Video, transition: Callable[[], bool]) -> bool:
 
     False where the transition did not happen: the claim was not ours any more.
     """
-    prefix = video.attempt_prefix  # a transition may raise the fence
     with transaction.atomic():
         if not transition():
             return False
-        Deletion.objects.get_or_create(prefix=prefix)
+        Deletion.objects.get_or_create(prefix=video.attempt_prefix)
     return True
 
 

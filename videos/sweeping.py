@@ -1,21 +1,21 @@
 """What an outage or a crash has left behind in rows, messages and files, put right by ``manage.py sweep``."""
 
-import functools
 import logging
-import time
 from collections.abc import Iterator
 from typing import NamedTuple, TypeVar
 
 from django.conf import settings
+from django.db import OperationalError, connection
 from django.db.models import QuerySet
+from django.db.models.functions import Coalesce
 
 from videos import dead_letters, queue, services
+from videos.deadline import Deadline
 from videos.models import Deletion, Video
-from videos.transactions import repeated
+from videos.transactions import is_passing, repeated
 
 log = logging.getLogger(__name__)
 
-SECONDS = 45  # one sweep at most, so that the next one can begin a minute after this one did
 BATCH = 500  # rows of each kind at most; the next sweep goes on
 PATIENCE_SECONDS = 5  # for a database that fails in passing
 
@@ -32,17 +32,6 @@ class Swept(NamedTuple):
     dead_letters: int
 
 
-class Deadline:
-    """So many seconds from now on."""
-
-    def __init__(self, seconds: float = SECONDS) -> None:
-        self._end = time.monotonic() + seconds
-
-    def passed(self) -> bool:
-        """Whether it is time to stop, and to leave the rest to the next sweep."""
-        return time.monotonic() > self._end
-
-
 def sweep(deadline: Deadline | None = None) -> Swept:
     """Safe to repeat and to run twice at once. Stops at the deadline, give or take one row.
 
@@ -52,23 +41,30 @@ def sweep(deadline: Deadline | None = None) -> Swept:
     deadline = deadline or Deadline()
     taken_back, given_up = _end_abandoned(deadline)
     sent = _send_unsent(deadline)
-    return Swept(sent, taken_back, given_up, _finish_deletions(deadline), _settle_dead_letters())
+    return Swept(sent, taken_back, given_up, _finish_deletions(deadline), _settle_dead_letters(deadline))
 
 
 def _end_abandoned(deadline: Deadline) -> tuple[int, int]:
     taken_back = given_up = 0
     for video in _until(deadline, Video.objects.abandoned().order_by("lease_expires_at")):
         last = video.attempt >= settings.MAX_ATTEMPTS
-        if repeated(functools.partial(services.end_attempt, video, video.abandon), seconds=PATIENCE_SECONDS):
-            taken_back += not last
-            given_up += last
+        try:
+            ended = services.end_attempt(video, video.abandon)
+        except OperationalError as error:
+            if not is_passing(error):
+                raise
+            log.warning("video %s is taken back by the next sweep: %s", video.pk, error)  # somebody has locked the row
+            connection.close()
+            continue
+        taken_back += ended and not last
+        given_up += ended and last
     return taken_back, given_up
 
 
 def _send_unsent(deadline: Deadline) -> int:
     sent = 0
     unsent = Video.objects.unsent(resend_after=settings.RESEND_AFTER_SECONDS)
-    for video in _until(deadline, unsent.order_by("created_at")):
+    for video in _until(deadline, unsent.order_by(Coalesce("retry_at", "created_at"))):
         if not services.send(video):
             break  # the queue is down: the rest would only wait for it as well
         sent += 1
@@ -86,9 +82,9 @@ def _finish_deletions(deadline: Deadline) -> int:
     return finished
 
 
-def _settle_dead_letters() -> int:
+def _settle_dead_letters(deadline: Deadline) -> int:
     try:
-        return dead_letters.settle()
+        return dead_letters.settle(deadline)
     except queue.QueueUnavailable as error:
         log.warning("the dead letters could not be looked at: %s", error)
         return 0

@@ -19,6 +19,10 @@ _PASSING = {
     1047: "the server is not ready",
     1053: "the server is shutting down",
     1203: "too many connections of this user",
+    1158: "the network failed",
+    1159: "the network was too slow",
+    1160: "the network failed",
+    1161: "the network was too slow",
     1205: "a lock was waited for too long",
     1213: "deadlock",
     1290: "the server is read-only: a failover",
@@ -26,8 +30,10 @@ _PASSING = {
     1927: "the connection was killed",
     2002: "no connection",
     2003: "no connection",
+    2005: "the name of the server is not known: a failover",
     2006: "the connection is gone",
     2013: "the connection was lost during the query",
+    2026: "the encrypted connection failed",
     4031: "the server has closed an idle connection",
 }
 _LONGEST_WAIT_SECONDS = 2.0

@@ -175,10 +175,11 @@ class RetryView(APIView):
     def post(self, request: Request, id: str) -> Response:  # noqa: A002
         """Starts a failed video again, from the beginning."""
         video = own_video(request, id)
-        if not services.retry_video(video):
+        started = services.retry_video(video)
+        if started is None:
             video = own_video(request, id)
             raise Conflict(video.status, f"This video is {video.status}. Only one that has failed can be retried.")
-        return accepted(request, video)
+        return accepted(request, started)
 
 
 class CancelView(APIView):

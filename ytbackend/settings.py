@@ -109,7 +109,7 @@ if _database["ENGINE"] == "django.db.backends.mysql":
         "read_timeout": 5,
         "write_timeout": 5,
         "init_command": "SET sql_mode='STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION', time_zone='+00:00', "
-        "innodb_lock_wait_timeout=5",
+        "innodb_lock_wait_timeout=5, wait_timeout=600",  # a frozen process gives its locks back
     } | _database.get("OPTIONS", {})
     _database["TEST"] = {"CHARSET": "utf8mb4"}
 else:
@@ -210,7 +210,7 @@ YOUTUBE_PROXY_URL = env.pattern(
 YOUTUBE_RETRIES = env.integer("YOUTUBE_RETRIES", 3, least=0, most=10)
 YOUTUBE_PATIENCE_SECONDS = env.integer("YOUTUBE_PATIENCE_SECONDS", 180, least=1, most=3600)
 MAX_VIDEO_MINUTES = env.integer("MAX_VIDEO_MINUTES", 720, least=1, most=10_000)
-MAX_AUDIO_MEGABYTES = env.integer("MAX_AUDIO_MEGABYTES", 1024, least=1, most=100_000)
+MAX_AUDIO_MEGABYTES = env.integer("MAX_AUDIO_MEGABYTES", 1024, least=1, most=5_000)  # S3 takes 5 GB at once
 SPEECH_ENGINE = env.text("SPEECH_ENGINE", "faster-whisper")
 SPEECH_MODEL = env.text("SPEECH_MODEL", "small")
 SPEECH_THREADS = env.integer("SPEECH_THREADS", 0, least=0, most=256)  # 0: one for each core

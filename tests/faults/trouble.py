@@ -234,7 +234,7 @@ class Soak:
                 for delay in (0, event.seconds, event.seconds * 2):  # so that old ones come after new ones
                     queue.send(video, delay=delay)
             elif event.what in ("reprocess", "force"):
-                self._jobs += services.reprocess_video(video, force=event.what == "force")
+                self._jobs += services.reprocess_video(video, force=event.what == "force") is not None
             else:
                 answer = self._call("POST", f"/videos/{video.pk}/{event.what}")
                 self._jobs += event.what == "retry" and isinstance(answer, dict) and "id" in answer

@@ -11,8 +11,8 @@ from tests import builders
 from transcripts import stored
 from transcripts.models import Transcript
 from videos import services
+from videos.deadline import Deadline
 from videos.models import Video
-from videos.sweeping import Deadline
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_own_storage", "_either_storage")]
 

@@ -30,6 +30,7 @@ from transcripts.models import Transcript
 from transcripts.worker import errors, loop, pipeline
 from transcripts.worker.claim import Claim, ClaimLost
 from videos import queue, services, sweeping
+from videos.deadline import Deadline
 from videos.files import SignedFileSystemStorage
 from videos.models import Attempt, Bookmark, Deletion, Video
 
@@ -249,9 +250,7 @@ class Machine(RuleBasedStateMachine):
         pk = found[index % len(found)]
         return Video.objects.get(pk=pk), self.jobs[pk]
 
-    def held(
-        self, index: int, condition: Callable[[Hand], bool] = lambda hand: True
-    ) -> tuple[Hand, Job | None, bool]:
+    def held(self, index: int, condition: Callable[[Hand], bool] = lambda hand: True) -> tuple[Hand, Job | None, bool]:
         """What some worker holds, the oracle of its video if that still exists, and whether the claim holds."""
         hands = [hand for hand in self.hands if condition(hand)]
         hand = hands[index % len(hands)]
@@ -466,14 +465,14 @@ class Machine(RuleBasedStateMachine):
                 job = self.jobs.get(message.video_id)
                 if job and job.status == "queued":
                     job.message = "none"
-        swept = sweeping.sweep(sweeping.Deadline(60))
+        swept = sweeping.sweep(Deadline(60))
         assert (swept.sent, swept.taken_back, swept.given_up, swept.dead_letters) == (sent, taken_back, given_up, dead)
 
     def reconcile(self):
         lost = self.lost & named()
         orphans = [path for path in stored() - named() if not path.startswith(self.working())]
         expected = (len(orphans), len({path.rpartition("/")[0] for path in lost})) if Outside.storage_is_up else (0, 0)
-        assert reconciliation.reconcile(sweeping.Deadline(60)) == expected
+        assert reconciliation.reconcile(Deadline(60)) == expected
         if Outside.storage_is_up:
             for pk, job in self.jobs.items():
                 if job.audio and f"videos/{pk}/{job.audio}/audio.webm" in lost:
@@ -616,14 +615,14 @@ class Machine(RuleBasedStateMachine):
         for _ in range(MAX_ATTEMPTS + 2):
             Video.objects.filter(status="processing").update(lease_expires_at=Now() - A_SECOND)
             Video.objects.filter(status="queued").update(retry_at=None, enqueued_at=Now() - FAR)
-            sweeping.sweep(sweeping.Deadline(60))
+            sweeping.sweep(Deadline(60))
             for video in Video.objects.filter(status="queued"):
                 claimed = services.claim_video(video.pk)
                 pipeline._store(Claim(claimed, MESSAGE), SAID, "")
         for _ in range(2):
             Deletion.objects.update(requested_at=F("requested_at") - Deletion.GRACE, due_at=Now() - A_SECOND)
-            sweeping.sweep(sweeping.Deadline(60))
-        reconciliation.reconcile(sweeping.Deadline(60))
+            sweeping.sweep(Deadline(60))
+        reconciliation.reconcile(Deadline(60))
         assert set(Video.objects.values_list("status", flat=True)) <= {"completed", "failed"}
         assert stored() == named()
         assert not Deletion.objects.exists()

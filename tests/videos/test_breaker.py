@@ -140,15 +140,24 @@ def test_what_was_asked_before_it_opened_neither_closes_nor_prolongs_it():
     assert youtube().retry_at == before
 
 
-def test_a_prober_that_was_overtaken_changes_nothing():
+def test_a_failure_of_a_prober_that_was_overtaken_changes_nothing():
     opened()
     come_due()
     late = youtube().probe()
     come_due()
     youtube().probe()
     before = youtube().retry_at
-    youtube().answered(late)
     fail(probe=late)
 
-    assert youtube().is_open
     assert youtube().retry_at == before
+
+
+def test_an_answer_that_took_longer_than_a_probe_may_closes_it_all_the_same():
+    opened()
+    come_due()
+    late = youtube().probe()
+    come_due()
+    youtube().probe()
+    youtube().answered(late)
+
+    assert not youtube().is_open

@@ -8,6 +8,7 @@ import pytest
 from tests import builders
 from tests.conftest import messages
 from videos import dead_letters, queue, sweeping
+from videos.deadline import Deadline
 from videos.models import Video
 
 pytestmark = pytest.mark.django_db
@@ -20,7 +21,6 @@ def dead(sqs, settings):
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 10})
     sqs.set_queue_attributes(QueueUrl=settings.SQS_QUEUE_URL, Attributes={"RedrivePolicy": policy})
-    queue._dead_letter_url.cache_clear()
 
     class DeadLetters:
         def put(self, body: str) -> None:
@@ -37,7 +37,7 @@ def dead(sqs, settings):
 def test_it_clears_away_a_letter_of_ours_and_says_why_it_was_there(dead, caplog, state):
     dead.put(queue.body(getattr(builders, state)()))
 
-    assert dead_letters.settle() == 1
+    assert dead_letters.settle(Deadline()) == 1
     assert dead.count() == 0
     assert state in caplog.text
 
@@ -45,7 +45,7 @@ def test_it_clears_away_a_letter_of_ours_and_says_why_it_was_there(dead, caplog,
 def test_it_clears_away_a_letter_whose_video_is_gone(dead, caplog):
     dead.put(json.dumps({"video_id": str(uuid.uuid4()), "url": "", "user_id": ""}))
 
-    assert dead_letters.settle() == 1
+    assert dead_letters.settle(Deadline()) == 1
     assert dead.count() == 0
     assert "unknown" in caplog.text
 
@@ -54,7 +54,7 @@ def test_it_clears_away_a_letter_whose_video_is_gone(dead, caplog):
 def test_it_leaves_a_letter_that_is_not_ours_to_somebody(dead, caplog, body):
     dead.put(body)
 
-    assert dead_letters.settle() == 0
+    assert dead_letters.settle(Deadline()) == 0
     assert dead.count() == 1
     assert "not ours" in caplog.text
 
@@ -74,19 +74,25 @@ def test_a_video_in_work_is_left_to_its_worker(dead):
     video = builders.processing()
     dead.put(queue.body(video))
 
-    dead_letters.settle()
+    dead_letters.settle(Deadline())
 
     assert Video.objects.values().get(pk=video.pk)["status"] == "processing"
 
 
-def test_a_queue_without_a_redrive_policy_has_none(sqs):
-    queue._dead_letter_url.cache_clear()
+def test_letters_of_others_hide_none_of_ours(dead):
+    for _ in range(25):
+        dead.put("hello")
+    dead.put(queue.body(builders.failed()))
 
-    assert dead_letters.settle() == 0
+    assert dead_letters.settle(Deadline()) == 1
+
+
+def test_a_queue_without_a_redrive_policy_has_none(sqs):
+
+    assert dead_letters.settle(Deadline()) == 0
 
 
 def test_a_queue_that_is_down_does_not_end_the_sweep(settings):
     settings.SQS_QUEUE_URL = ""
-    queue._dead_letter_url.cache_clear()
 
     assert sweeping.sweep().dead_letters == 0

@@ -169,9 +169,16 @@ def test_it_waits_in_the_queue_without_an_attempt_while_youtube_does_not_answer(
     video.sent()
 
     assert video.park("source_unavailable", "YouTube does not answer.", until=timezone.now() + timedelta(minutes=1))
-    assert state(video) == ("queued", 0, 0)
+    assert state(video) == ("queued", 0, 1)
     assert (video.error_code, video.error_retryable, video.enqueued_at) == ("source_unavailable", True, None)
     assert Video.objects.claim(video.pk) is None
+
+
+def test_it_is_not_stamped_as_sent_by_whoever_sent_it_before_it_was_parked():
+    sender = builders.queued()
+    Video.objects.get(pk=sender.pk).park("source_unavailable", "Not now.", until=timezone.now())
+
+    assert not sender.sent()
 
 
 def test_it_is_given_up_when_it_has_waited_for_too_long():

@@ -1,14 +1,17 @@
 """What crosses the boundary between rows, messages and files."""
 
+import contextlib
 import threading
 import uuid
 from datetime import timedelta
+from unittest import mock
 
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management import call_command
-from django.db import connection
+from django.db import OperationalError, connection, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -16,6 +19,7 @@ from tests import builders
 from tests.conftest import messages
 from videos import services, sweeping
 from videos.models import Deletion, Video
+from videos.transactions import repeated
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -193,3 +197,104 @@ def test_the_command_tells_what_it_has_done(sqs, capsys, settings, tmp_path):
     assert capsys.readouterr().out == (
         "sent 1, taken back 0, given up 0, deletions 0, dead letters 0, files without rows 0, rows without files 0\n"
     )
+
+
+# --- answers of the database that are lost, and rows that somebody has locked
+
+
+@contextlib.contextmanager
+def lost_answers(number: int = 1):
+    """So many commits happen, and whoever made them is told that the connection was lost."""
+    left = [number]
+    commit = BaseDatabaseWrapper._commit
+
+    def and_then_lose(self) -> None:
+        commit(self)
+        if left[0]:
+            left[0] -= 1
+            raise OperationalError(2013, "Lost connection to server during query")
+
+    with mock.patch.object(BaseDatabaseWrapper, "_commit", and_then_lose):
+        yield
+
+
+def test_a_retry_whose_answer_was_lost_has_happened_once(sqs, settings):
+    video = builders.failed()
+
+    with lost_answers():
+        started = services.retry_video(video)
+
+    assert (started.status, started.fence) == ("queued", video.fence + 1)
+    assert ids(sqs, settings) == [video.pk]
+
+
+def test_a_cancellation_whose_answer_was_lost_has_happened():
+    video = builders.processing()
+
+    with lost_answers():
+        assert services.cancel_video(video)
+
+    video.refresh_from_db()
+    assert (video.status, video.error_code) == ("failed", "cancelled")
+
+
+def test_a_link_whose_answer_was_lost_is_new_all_the_same(sqs, settings):
+    user = builders.user()
+
+    with lost_answers():
+        video, started = services.submit_video(user=user, youtube_id="dQw4w9WgXcQ", mode="auto", language="")
+
+    assert started
+    assert ids(sqs, settings) == [video.pk]
+
+
+def test_a_release_that_was_undone_is_made_again():
+    video = builders.processing()
+    undone = [OperationalError(1213, "Deadlock found")]
+    note = Deletion.objects.get_or_create
+
+    def fail_once(**names):
+        if undone:
+            raise undone.pop()
+        return note(**names)
+
+    def release() -> bool:
+        return services.end_attempt(video, lambda: video.release("no_space_left", "Full.", delay=0, counted=False))
+
+    with mock.patch.object(Deletion.objects, "get_or_create", fail_once):
+        released = repeated(release, seconds=10)
+
+    video.refresh_from_db()
+    assert (released, video.status, video.attempt) == (True, "queued", 0)
+
+
+def test_a_video_that_is_deleted_while_it_is_retried_is_no_error():
+    video = builders.failed()
+    Video.objects.all().delete()
+
+    assert services.retry_video(video) is None
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite locks no single row")
+def test_the_sweep_passes_by_a_row_that_somebody_has_locked(sqs, settings):
+    locked, lost, fresh = builders.processing(), builders.processing(), builders.queued()
+    Video.objects.filter(status="processing").update(lease_expires_at=Now() - timedelta(seconds=1))
+    holding, let_go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with transaction.atomic():
+            Video.objects.select_for_update().get(pk=locked.pk)
+            holding.set()
+            let_go.wait(30)
+        connection.close()
+
+    other = threading.Thread(target=hold)
+    other.start()
+    assert holding.wait(10)
+
+    swept = sweeping.sweep()
+    let_go.set()
+    other.join()
+
+    assert swept.taken_back == 1
+    assert sorted(ids(sqs, settings)) == sorted([lost.pk, fresh.pk])

@@ -50,6 +50,10 @@ class _Alarm:
         if rest:  # somebody else's timer
             signal.setitimer(signal.ITIMER_REAL, max(0.001, rest - (time.monotonic() - since)))
 
+    def clear(self) -> None:
+        for number in list(self._calls):
+            self.take_back(number)
+
     def _wind(self) -> None:
         first = min(moment for moment, _ in self._calls.values())
         signal.setitimer(signal.ITIMER_REAL, max(0.001, first - time.monotonic()))
@@ -76,6 +80,11 @@ def set_alarm(seconds: float, call: Callable[[], None]) -> int:
 def take_back(number: int) -> None:
     """The call is not to be made any more."""
     _alarm.take_back(number)
+
+
+def clear() -> None:
+    """No call is to be made any more: for whoever has left everything, and cannot know what was taken back."""
+    _alarm.clear()
 
 
 @contextmanager

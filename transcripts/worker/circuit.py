@@ -10,7 +10,7 @@ from django.db import Error, connection
 from django.utils import timezone
 
 from transcripts.worker import errors
-from videos.breaker import Breaker
+from videos.breaker import PROBE_SECONDS, Breaker
 from videos.transactions import is_passing, repeated
 
 log = logging.getLogger(__name__)
@@ -79,7 +79,9 @@ def trouble(error: errors.SourceTrouble, probe: str) -> float | None:
         return None
     if breaker.retry_at is None:
         return None
-    return max(0.0, (breaker.retry_at - timezone.now()).total_seconds()) + spread()
+    # Who has just probed in vain lets the others try first: it may be this one video that is not answered.
+    turn = PROBE_SECONDS if probe else 0
+    return max(0.0, (breaker.retry_at - timezone.now()).total_seconds()) + turn + spread()
 
 
 def untried(probe: str) -> None:

@@ -146,6 +146,9 @@ class Claim:
             while not self._done.wait(pause) and not self._lost.is_set():
                 connection.close_if_unusable_or_obsolete()  # a lost connection is one missed beat, not all of them
                 pause = usual if beat() else min(usual, _SOON_SECONDS)
+        except Exception:
+            log.exception("the heart of video %s has stopped", self.video.pk)
+            raise
         finally:
             connection.close()  # this thread's own
 
@@ -154,7 +157,7 @@ class Claim:
             if not self.video.extend():
                 self._lost.set()
         except Error as error:
-            # Not lost yet: every write checks the fence, and nobody else can have it without the database.
+            # Not known to be lost: every write checks the fence.
             log.warning("could not extend the lease of video %s: %s", self.video.pk, error)
             return False
         return True

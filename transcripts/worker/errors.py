@@ -167,7 +167,7 @@ class SourceUnavailable(JobError):
     )
 
 
-class SourceForbidden(JobError):
+class SourceForbidden(SourceTrouble):
     code = "source_forbidden"
     sentence = "YouTube refused to hand out this video's data this time."
 

@@ -10,11 +10,12 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import Error as DatabaseFailed
-from django.db import close_old_connections
+from django.db import close_old_connections, connection
 from django.utils import timezone
 
 from transcripts.models import Transcript
 from transcripts.worker import circuit, errors, pipeline, scratch
+from transcripts.worker.alarm import TimeUp
 from transcripts.worker.claim import Claim, ClaimLost
 from transcripts.worker.stopping import Stopped, Stopping
 from videos import files, queue, services
@@ -68,6 +69,7 @@ class Worker:
                 self._pause = _FIRST_PAUSE_SECONDS
                 return False
         except Stopped:
+            self.stopping.calm()
             return False
         except queue.QueueUnavailable as error:
             log.warning("no messages: %s", error)
@@ -89,6 +91,7 @@ class Worker:
             with self.stopping.waiting():
                 time.sleep(self._pause * random.uniform(0.75, 1.25))  # noqa: S311 - no secret hangs on it
         except Stopped:
+            self.stopping.calm()
             return
         self._pause = min(self._pause * 2, _LONGEST_PAUSE_SECONDS)
 
@@ -125,8 +128,10 @@ def _work(video: Video, message: queue.Message, probe: str, stopping: Stopping) 
             pipeline.process(claim)
     except ClaimLost:
         return _leave(video)
-    except Stopped:
-        return _settle(video, errors.WorkerStopped(), probe)
+    except (Stopped, TimeUp) as left:
+        stopping.calm()
+        connection.close()  # it may have been left in the middle of a question
+        return _settle(video, errors.WorkerStopped() if isinstance(left, Stopped) else errors.SourceTooSlow(), probe)
     except errors.JobError as error:
         return _settle(video, error, probe)
     except DatabaseFailed as error:
@@ -154,7 +159,8 @@ def _settle(video: Video, error: errors.JobError, probe: str) -> bool:
     shown = error if wait is None else errors.SourceUnavailable()
 
     def fail() -> bool:
-        return services.end_attempt(video, lambda: video.fail(error.code, str(error), retryable=error.retryable))
+        sentence = str(error) if error.permanent else f"{error} It was tried several times; try again later."
+        return services.end_attempt(video, lambda: video.fail(error.code, sentence, retryable=error.retryable))
 
     def release() -> bool:
         delay = max(error.wait, _backoff(video, shown)) if wait is None else wait
@@ -208,7 +214,7 @@ def _park(message: queue.Message, video_id: uuid.UUID, breaker: Breaker) -> None
     now = timezone.now()
     long_ago = now - timedelta(hours=settings.GIVE_UP_HOURS)
     if video.requested_at < long_ago and breaker.opened_at and breaker.opened_at < long_ago:
-        video.give_up(why.code, "YouTube has not answered this service for so long that it has given up.")
+        video.give_up(why.code, "YouTube has not answered this service for a long time. Try again later.")
     else:
         # While somebody probes, it is known in a moment.
         until = now if breaker.probe_token else breaker.retry_at or now

@@ -39,6 +39,11 @@ class Stopping:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    def calm(self) -> None:
+        """Nothing is to be left any more: for whoever has just left, at whatever line."""
+        self._patience = None
+        alarm.clear()
+
     @contextmanager
     def waiting(self) -> Iterator[None]:
         """What is done in here is left at once. Raises ``Stopped``."""

@@ -8,7 +8,6 @@ else the way the environment says. Every failure comes out as a class of :mod:`t
 import logging
 import os
 import re
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -22,7 +21,7 @@ from yt_dlp.networking.exceptions import HTTPError
 from yt_dlp.utils import DownloadError, ExtractorError, YoutubeDLError
 
 from transcripts.segments import tidy
-from transcripts.worker import errors, metadata, streams
+from transcripts.worker import errors, metadata, scratch, streams
 from transcripts.worker.captions import Captions, Track, parse, ranked, tracks
 from transcripts.worker.foreign import language_tag
 from transcripts.worker.metadata import Metadata
@@ -128,8 +127,8 @@ class Extraction:
         return MAX_WAIT_SECONDS + size / SLOWEST_BYTES_A_SECOND
 
     def _caption_file(self, track: Track) -> bytes:
-        with tempfile.TemporaryDirectory() as folder, _client(_Log()) as client:
-            path = Path(folder, "captions.json3")
+        with scratch.folder() as folder, _client(_Log()) as client:
+            path = folder / "captions.json3"
 
             def watch(status: Mapping[str, Any]) -> None:
                 if (status.get("downloaded_bytes") or 0) > MAX_CAPTION_BYTES:

@@ -112,6 +112,19 @@ def test_a_probe_that_is_refused_waits_for_longer_and_uses_no_attempt_up(three_r
     assert Breaker.objects.youtube().retry_at > timezone.now() + timedelta(seconds=100)
 
 
+def test_who_has_probed_in_vain_lets_the_others_try_first(three_refused):
+    *_, third = three_refused
+    come_due()
+    services.send(third)
+    work()
+    other = submit(CAPTIONED)
+    work()
+
+    third.refresh_from_db()
+    other.refresh_from_db()
+    assert other.retry_at + timedelta(seconds=60) < third.retry_at
+
+
 def test_while_one_probes_the_others_wait_for_a_moment_only(three_refused):
     come_due()
     assert Breaker.objects.youtube().probe()
@@ -140,7 +153,7 @@ def test_what_has_waited_for_too_long_ends_with_an_honest_reason(three_refused):
     work()
 
     assert look(video) == ("failed", 0, "source_unavailable")
-    assert "given up" in video.error_detail
+    assert "Try again later" in video.error_detail
 
 
 def test_what_has_long_waited_for_its_turn_is_not_given_up_at_the_first_look(three_refused):

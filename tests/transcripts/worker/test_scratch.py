@@ -54,3 +54,12 @@ def test_what_is_not_ours_stays(temporary):
 
     assert scratch.tidy() == 0
     assert len(list(temporary.iterdir())) == 2
+
+
+def test_what_is_half_removed_goes_when_it_is_old(temporary):
+    (temporary / "transcript-x" / "job").mkdir(parents=True)
+    assert scratch.tidy() == 0
+
+    os.utime(temporary / "transcript-x", (0, 0))
+
+    assert scratch.tidy() == 1

@@ -1,5 +1,6 @@
 """``manage.py sweep``."""
 
+import logging
 import time
 from argparse import ArgumentTypeError
 from typing import Any
@@ -9,6 +10,9 @@ from django.db import Error, close_old_connections
 
 from transcripts import stored
 from videos import sweeping
+from videos.deadline import Deadline
+
+log = logging.getLogger(__name__)
 
 
 def seconds(text: str) -> float:
@@ -40,6 +44,8 @@ class Command(BaseCommand):
                 done = self._sweep()
             except Error as error:  # it comes back, and there will be more to do then
                 self.stderr.write(f"The database failed: {error}")
+            except Exception:
+                log.exception("a sweep failed; the next one tries again")
             else:
                 if any(done.values()):
                     self._tell(done)
@@ -50,7 +56,7 @@ class Command(BaseCommand):
             raise CommandError(f"The database failed: {error}. Has `manage.py migrate` been run?") from error
 
     def _sweep(self) -> dict[str, int]:
-        deadline = sweeping.Deadline()
+        deadline = Deadline()
         swept = sweeping.sweep(deadline)
         unnamed, restored = stored.reconcile(deadline)
         return swept._asdict() | {"files without rows": unnamed, "rows without files": restored}
