@@ -34,6 +34,8 @@ class Server:
         listen = ["--skip-networking"] if port is None else ["--bind-address=127.0.0.1", f"--port={port}"]
         # A commit outlives the server's process, though not the machine: no waiting for the disk.
         fast = ["--innodb-flush-log-at-trx-commit=2", "--innodb-doublewrite=0", "--skip-log-bin"]
+        # Two that begin at once would take the same names in a folder that they share.
+        self._environment = os.environ | {"TMPDIR": self._folder.name}
         self._options = [*listen, *fast, *_AS_ROOT, *options]
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -45,7 +47,7 @@ class Server:
     def __enter__(self) -> Self:
         install = ["mariadb-install-db", "--no-defaults", f"--datadir={self._data}", "--skip-test-db", *_AS_ROOT]
         install += ["--auth-root-authentication-method=normal"]
-        subprocess.run(install, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(install, check=True, stdout=subprocess.DEVNULL, env=self._environment)
         self.start()
         return self
 
@@ -60,7 +62,7 @@ class Server:
         self.socket.unlink(missing_ok=True)
         serve = [self._program, "--no-defaults", f"--datadir={self._data}", f"--socket={self.socket}", *self._options]
         with self._log.open("ab") as output:
-            self._process = subprocess.Popen(serve, stdout=output, stderr=output)
+            self._process = subprocess.Popen(serve, stdout=output, stderr=output, env=self._environment)
         for _ in range(600):
             if self.socket.exists():
                 return
