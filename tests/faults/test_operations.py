@@ -70,7 +70,7 @@ def test_t01_a_bulk_reprocess_that_is_interrupted_goes_on_where_it_stopped(world
     videos = [failed(world) for _ in range(30)]
     command = Command(("reprocess", *(str(video.pk) for video in videos)))
 
-    with world.queue.delay(0.02):
+    with world.queue.delay(0.1):
         first = world.worker(command)
         world.wait_for(lambda: Video.objects.filter(status="queued").count() > 5, "some are queued")
         first.signal(signal.SIGINT)
