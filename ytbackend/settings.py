@@ -109,7 +109,7 @@ if _database["ENGINE"] == "django.db.backends.mysql":
         "read_timeout": 5,
         "write_timeout": 5,
         "init_command": "SET sql_mode='STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION', time_zone='+00:00', "
-        "innodb_lock_wait_timeout=5, wait_timeout=600",  # a frozen process gives its locks back
+        "innodb_lock_wait_timeout=3, wait_timeout=600",  # a frozen process gives its locks back
     } | _database.get("OPTIONS", {})
     _database["TEST"] = {"CHARSET": "utf8mb4"}
 else:
