@@ -277,3 +277,20 @@ def test_t10_lost_audio_is_forgotten_and_nobody_is_sent_there(world):
     assert api.call("GET", f"/videos/{video.pk}/audio").status == 404
     assert world.status(video) == "completed"
     world.converge()
+
+
+def test_t11_a_worker_frozen_within_its_transaction_holds_nobody_else_up(world):
+    locked = world.submit()
+    worker = world.worker(world.freeze_at("precommit"), LEASE_SECONDS=1)
+    world.wait_for(lambda: worker.frozen, "the worker is frozen with its row locked")
+    others = [world.submit() for _ in range(3)]
+    world.purge()
+    world.sweeper(RESEND_AFTER_SECONDS=1)
+    world.worker()
+
+    for other in others:
+        world.wait_until(other, "completed", within=40)
+
+    assert world.status(locked) == "processing"
+    worker.thaw()
+    world.converge()
