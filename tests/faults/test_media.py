@@ -79,7 +79,7 @@ def packed(body: bytes) -> Callable[[Site], bool]:
     return fault
 
 
-@pytest.mark.parametrize("endpoint", ["watch", "player", "timedtext", "media"])
+@pytest.mark.parametrize("endpoint", ["watch", "timedtext", "media"])
 def test_m01_it_does_not_wait_for_ever_for_a_byte_a_second(world, room, endpoint):
     video = spoken(world) if endpoint == "media" else world.submit()
     honest = world.clip_of(video).faults.pop(endpoint, None)
@@ -111,8 +111,8 @@ def test_m02_it_comes_back_when_youtube_has_said_and_not_before(world):
 
 @pytest.mark.parametrize(
     "body",
-    [b"\xff\xfe captions \x80", b"[" * 3 * MEGABYTE, b'{"events": ' + b'{"a":' * 1_000_000, b"", b"{}"],
-    ids=["no UTF-8", "nested", "nested and cut", "empty", "something else"],
+    [b"\xff\xfe captions \x80", b"[" * 3 * MEGABYTE, b"{}"],
+    ids=["no UTF-8", "nested", "something else"],
 )
 def test_m03_captions_that_cannot_be_read_are_asked_for_again(world, body):
     video = world.submit(world.clip().answer_first(answers(200, body)))
