@@ -5,6 +5,7 @@
 the invariants are checked.
 """
 
+import contextlib
 import functools
 import itertools
 import json
@@ -213,8 +214,9 @@ class World:
         return body if isinstance(body, str) else queue.body(body)
 
     def purge(self) -> None:
-        """Every message is gone."""
-        self._sqs.purge_queue(QueueUrl=self.queue_url)
+        """Every message is gone; unless that was so a minute ago, which SQS does not do again."""
+        with contextlib.suppress(self._sqs.exceptions.PurgeQueueInProgress):
+            self._sqs.purge_queue(QueueUrl=self.queue_url)
 
     def dead_letters(self) -> list[str]:
         """The bodies, also of those that somebody is looking at."""

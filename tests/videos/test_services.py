@@ -206,7 +206,7 @@ def test_the_command_tells_what_it_has_done(sqs, capsys, settings, tmp_path):
 def lost_answers(number: int = 1):
     """So many commits happen, and whoever made them is told that the connection was lost."""
     left = [number]
-    commit = BaseDatabaseWrapper._commit
+    commit = BaseDatabaseWrapper._commit  # type: ignore[attr-defined]
 
     def and_then_lose(self) -> None:
         commit(self)
