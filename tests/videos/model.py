@@ -10,10 +10,11 @@ Time does not pass by itself: leases, waits and graces are long, and steps of th
 import shutil
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 from django.conf import settings
 from django.core.files.base import ContentFile
@@ -22,7 +23,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from tests import builders
 from transcripts import stored as reconciliation
@@ -35,15 +36,16 @@ from videos.files import SignedFileSystemStorage
 from videos.models import Attempt, Bookmark, Deletion, Video
 
 MAX_ATTEMPTS = 2  # so few that a run of some steps uses them up
-HANDS = 3  # claims that workers hold or believe they hold
 FAR = timedelta(hours=2)
 A_SECOND = timedelta(seconds=1)
 
-INDEX = st.integers(0, HANDS - 1)
-LINK = st.sampled_from(["first------", "first------", "first------", "second-----"])  # one story rather than two
+LINKS = ["first------"] * 3 + ["second-----"]  # one story rather than two
 
 MESSAGE = queue.Message("receipt", "")
 SAID = pipeline._Said(Video.Source.CAPTIONS, "youtube", "human", "en", builders.SEGMENTS)
+
+
+T = TypeVar("T")
 
 
 # --- the oracle
@@ -58,7 +60,8 @@ class Job:
     attempt: int = 0
     waits: bool = False  # not to be claimed before a later time
     lease_over: bool = False
-    is_too_old: bool = False  # to be tried again through no fault of its own
+    was_tried: bool = False  # since it was last asked for
+    is_too_old: bool = False  # that was so long ago that not even what is no fault of its own is waited for
     message: str = "none"  # or "sent", or "old": sent so long ago that it may be lost
     error: str = ""
     transcript: int | None = None  # the fence of the claim that wrote it
@@ -88,6 +91,7 @@ class Job:
         self.status, self.waits, self.lease_over, self.error = "processing", False, False, ""
         self.fence += 1
         self.attempt += 1
+        self.was_tried = True
         self.attempts[self.fence] = "running"
 
     def complete(self, *, with_audio: bool) -> None:
@@ -121,6 +125,7 @@ class Job:
 
     def park(self) -> None:
         self.waits, self.message, self.error = True, "none", "source_unavailable"
+        self.fence += 1
 
     def give_up(self) -> None:
         self.status, self.error, self.waits = "failed", "source_unavailable", False
@@ -130,7 +135,7 @@ class Job:
         if self.status == "processing":
             self.attempts[self.fence] = "superseded"
         self._requeue()
-        self.attempt, self.error, self.is_too_old = 0, "", False
+        self.attempt, self.error, self.was_tried, self.is_too_old = 0, "", False, False
 
     def _requeue(self) -> None:
         self.status, self.waits, self.message = "queued", False, "none"
@@ -163,13 +168,17 @@ class Outside:
             raise queue.QueueUnavailable("It is down.")
 
     @classmethod
-    def receive_dead(cls) -> list[queue.Message]:
+    def dead_letter_url(cls) -> str:
         if not cls.queue_is_up:
             raise queue.QueueUnavailable("It is down.")
+        return "dead"
+
+    @classmethod
+    def receive_dead(cls, url: str) -> list[queue.Message]:
         return list(cls.dead_letters)
 
     @classmethod
-    def delete_dead(cls, message: queue.Message) -> None:
+    def delete_dead(cls, url: str, message: queue.Message) -> None:
         cls.dead_letters.remove(message)
 
 
@@ -222,7 +231,42 @@ class Hand:
 
     video: Video
     audio: str  # the file that it has stored, if storage was up
+    token: str
     has_ended: bool = False
+
+
+class Action(NamedTuple):
+    """Something that can happen: how often, compared with the others, and whether there is anything to change."""
+
+    do: Callable[["Machine", "Pick"], None]
+    often: int
+    when: Callable[["Machine"], object]
+
+
+Pick = Callable[[Sequence[T]], T]
+ACTIONS: dict[str, Action] = {}
+
+
+def happens(often: int = 1, when: Callable[["Machine"], object] = lambda machine: machine.jobs):
+    """Hypothesis would leave out half of the rules in each example; then hardly anything ever gets far."""
+
+    def register(do):
+        ACTIONS[do.__name__] = Action(do, often, when)
+        return do
+
+    return register
+
+
+def has(condition: Callable[[Job], bool]) -> Callable[["Machine"], bool]:
+    return lambda machine: any(condition(job) for job in machine.jobs.values())
+
+
+def holds(condition: Callable[[Hand], bool] = lambda hand: True) -> Callable[["Machine"], bool]:
+    return lambda machine: any(condition(hand) for hand in machine.hands)
+
+
+def is_live(hand: Hand) -> bool:
+    return not hand.has_ended
 
 
 class Machine(RuleBasedStateMachine):
@@ -241,24 +285,42 @@ class Machine(RuleBasedStateMachine):
         self.hands: list[Hand] = []  # newest first
         self.seen: dict[uuid.UUID, Video] = {}  # rows that somebody read some time ago
         self.lost: set[str] = set()  # files that storage has lost
+        self.outage = 0  # steps that it still lasts
+
+    @rule(data=st.data())
+    def something_happens(self, data):
+        self.outage = max(0, self.outage - 1)
+        if not self.outage:
+            Outside.queue_is_up = Outside.storage_is_up = True
+        possible = [name for name, action in ACTIONS.items() if action.when(self) for _ in range(action.often)]
+        name = data.draw(st.sampled_from(possible), label="what happens")
+        ACTIONS[name].do(self, lambda options: data.draw(st.sampled_from(options)))
 
     # --- what a step is about
 
-    def some(self, index: int, condition: Callable[[Job], bool]) -> tuple[Video, Job]:
+    def some(self, pick: Pick, condition: Callable[[Job], bool] = lambda job: True) -> tuple[Video, Job]:
         """One of the videos for whose oracle this is true, as somebody reads it now, and the oracle."""
-        found = [pk for pk, job in self.jobs.items() if condition(job)]
-        pk = found[index % len(found)]
+        pks = [pk for pk, job in self.jobs.items() if condition(job)]
+        pk = pks[pick(range(len(pks)))]
         return Video.objects.get(pk=pk), self.jobs[pk]
 
-    def held(self, index: int, condition: Callable[[Hand], bool] = lambda hand: True) -> tuple[Hand, Job | None, bool]:
+    def held(self, pick: Pick, condition: Callable[[Hand], bool] = lambda hand: True) -> tuple[Hand, Job | None, bool]:
         """What some worker holds, the oracle of its video if that still exists, and whether the claim holds."""
         hands = [hand for hand in self.hands if condition(hand)]
-        hand = hands[index % len(hands)]
-        return hand, self.jobs.get(hand.video.pk), self.holds(hand)
+        hand = hands[pick(range(len(hands)))]
+        return hand, self.jobs.get(hand.video.pk), self.owns(hand)
 
-    def holds(self, hand: Hand) -> bool:
+    def owns(self, hand: Hand) -> bool:
         job = self.jobs.get(hand.video.pk)
         return job is not None and job.is_owned_by(hand.video.fence)
+
+    def named(self) -> set[str]:
+        """What the rows must name."""
+        return {path for pk, job in self.jobs.items() for path in job.files(pk)}
+
+    def working(self) -> tuple[str, ...]:
+        """Below these lie the files of claims that hold."""
+        return tuple(f"videos/{pk}/{job.fence}/" for pk, job in self.jobs.items() if job.status == "processing")
 
     def started(self, job: Job) -> None:
         """It has been asked for: a message is sent at once if the queue takes it."""
@@ -267,9 +329,9 @@ class Machine(RuleBasedStateMachine):
 
     # --- users
 
-    @precondition(lambda self: len(self.links) < 2 or any(job.status == "failed" for job in self.jobs.values()))
-    @rule(link=LINK)
-    def submit(self, link):
+    @happens(4, lambda self: len(self.links) < 2 or has(lambda job: job.status == "failed")(self))
+    def submit(self, pick):
+        link = pick(LINKS)
         video, started = services.submit_video(user=self.user, youtube_id=link, mode="auto", language="")
         job = self.jobs.get(video.pk)
         assert (job is None) == (link not in self.links), "one row per link"
@@ -284,12 +346,12 @@ class Machine(RuleBasedStateMachine):
         if started:
             self.started(job)
 
-    @precondition(lambda self: self.jobs)
-    @rule(index=INDEX, stale=st.booleans(), what=st.sampled_from(["retry", "reprocess", "force", "cancel"]))
-    def ask_for(self, index, stale, what):
+    @happens(5)
+    def ask_for(self, pick):
         """A user changes what is to be done, having read the row just now or some time ago."""
-        video, job = self.some(index, lambda job: True)
-        request = self.seen.get(video.pk, video) if stale else video
+        video, job = self.some(pick)
+        request = self.seen.get(video.pk, video) if pick([False, True]) else video
+        what = pick(["retry", "reprocess", "force", "cancel"])
         if what == "cancel":
             assert services.cancel_video(request) == (not job.has_ended)
             if not job.has_ended:
@@ -297,30 +359,26 @@ class Machine(RuleBasedStateMachine):
             return
         if what == "retry":
             possible = job.status == "failed"
-            assert services.retry_video(request) == possible
+            assert (services.retry_video(request) is not None) == possible
         else:
             possible = job.has_ended or what == "force"
-            assert services.reprocess_video(request, force=what == "force") == possible
+            assert (services.reprocess_video(request, force=what == "force") is not None) == possible
         if possible:
             job.start_anew()
             self.started(job)
 
-    @precondition(lambda self: self.jobs)
-    @rule(index=INDEX, really=st.sampled_from([False, False, True]))
-    def delete(self, index, really):
-        """Not often: it is the end of a story."""
-        if really:
-            video, _ = self.some(index, lambda job: True)
-            services.delete_video(video)
-            del self.jobs[video.pk]
-            self.links = {link: pk for link, pk in self.links.items() if pk != video.pk}
+    @happens()
+    def delete(self, pick):
+        video, _ = self.some(pick)
+        services.delete_video(video)
+        del self.jobs[video.pk]
+        self.links = {link: pk for link, pk in self.links.items() if pk != video.pk}
 
     # --- workers
 
-    @precondition(lambda self: any(job.claimable or job.abandoned for job in self.jobs.values()))
-    @rule(index=INDEX)
-    def claim(self, index):
-        video, job = self.some(index, lambda job: job.claimable or job.abandoned)
+    @happens(10, has(lambda job: job.claimable or job.abandoned))
+    def claim(self, pick):
+        video, job = self.some(pick, lambda job: job.claimable or job.abandoned)
         if job.abandoned:
             job.abandon()
         possible = job.claimable
@@ -330,21 +388,6 @@ class Machine(RuleBasedStateMachine):
             job.claim()
             self.take(claimed)
 
-    @precondition(lambda self: any(not job.claimable for job in self.jobs.values()))
-    @rule(index=INDEX)
-    def claim_in_vain(self, index):
-        video, job = self.some(index, lambda job: not job.claimable)
-        assert Video.objects.claim(video.pk) is None
-        assert job.abandoned or services.claim_video(video.pk) is None
-
-    @precondition(lambda self: self.hands)
-    @rule(index=INDEX)
-    def claim_once_more_because_the_answer_was_lost(self, index):
-        hand, _, owned = self.held(index)
-        if owned:
-            again = Video.objects.claim(hand.video.pk, token=hand.video.lease_token)
-            assert again is not None, "its own claim"
-
     def take(self, claimed: Video) -> None:
         """A worker begins, and has something in storage at once if it can."""
         audio = ""
@@ -352,23 +395,36 @@ class Machine(RuleBasedStateMachine):
             audio = default_storage.save(f"{claimed.attempt_prefix}audio.webm", ContentFile(b"sound"))
         others = [hand for hand in self.hands if not hand.has_ended]
         ended = [hand for hand in self.hands if hand.has_ended]
-        self.hands = [Hand(claimed, audio), *others[: HANDS - 2], *ended[:1]]
+        self.hands = [Hand(claimed, audio, claimed.lease_token), *others[:1], *ended[:1]]
 
-    @precondition(lambda self: self.hands)
-    @rule(index=INDEX)
-    def report(self, index):
+    @happens(2, has(lambda job: not job.claimable))
+    def claim_in_vain(self, pick):
+        video, job = self.some(pick, lambda job: not job.claimable)
+        assert Video.objects.claim(video.pk) is None
+        assert job.abandoned or services.claim_video(video.pk) is None
+
+    @happens(2, holds())
+    def claim_once_more_because_the_answer_was_lost(self, pick):
+        """With the token of the first time."""
+        hand, job, owned = self.held(pick)
+        if job is None or not job.claimable:
+            again = Video.objects.claim(hand.video.pk, token=hand.token)
+            assert (again is not None) == owned, "its own claim, as long as it holds"
+
+    @happens(3, holds())
+    def report(self, pick):
         """The worker's thread says that it lives, and the worker how far it is."""
-        hand, job, owned = self.held(index)
+        hand, job, owned = self.held(pick)
         assert hand.video.extend() == owned
         assert hand.video.advance(Video.Stage.SPEECH, 50) == owned
         if owned:
             job.lease_over = False
 
-    @precondition(lambda self: any(not hand.has_ended for hand in self.hands))
-    @rule(index=INDEX, kind=st.sampled_from([Claim, Repeating]))
-    def finish(self, index, kind):
+    @happens(7, holds(is_live))
+    def finish(self, pick):
         """A worker stores its transcript and completes the video; one that has lost it removes its files."""
-        hand, job, owned = self.held(index, lambda hand: not hand.has_ended)
+        hand, job, owned = self.held(pick, is_live)
+        kind = pick([Claim, Claim, Repeating])
         try:
             pipeline._store(kind(hand.video, MESSAGE), SAID, hand.audio)
         except ClaimLost:
@@ -381,33 +437,38 @@ class Machine(RuleBasedStateMachine):
             hand.has_ended = True
             job.complete(with_audio=bool(hand.audio))
 
-    @precondition(lambda self: any(hand.has_ended for hand in self.hands))
-    @rule(index=INDEX)
-    def complete_once_more_and_late_because_the_answer_was_lost(self, index):
-        hand, job, _ = self.held(index, lambda hand: hand.has_ended)
+    @happens(2, holds(lambda hand: hand.has_ended))
+    def complete_once_more_and_late_because_the_answer_was_lost(self, pick):
+        hand, job, _ = self.held(pick, lambda hand: hand.has_ended)
         still = job is not None and job.status == "completed" and job.fence == hand.video.fence
         assert hand.video.complete(source=SAID.source, language=SAID.language, s3_path=hand.audio) == still
         if not still:
             loop._leave(hand.video)
 
-    @precondition(lambda self: Outside.storage_is_up and any(not hand.has_ended for hand in self.hands))
-    @rule(index=INDEX)
-    def store_a_file_and_die(self, index):
-        hand, _, _ = self.held(index, lambda hand: not hand.has_ended)
+    @happens(1, lambda self: Outside.storage_is_up and holds(is_live)(self))
+    def store_a_file_and_die(self, pick):
+        hand, _, _ = self.held(pick, is_live)
         default_storage.save(f"{hand.video.attempt_prefix}transcript.json", ContentFile(b"words"))
         self.hands.remove(hand)
 
-    @precondition(lambda self: self.hands)
-    @rule(index=INDEX, kind=st.sampled_from([errors.SourceForbidden, errors.StorageUnavailable, errors.VideoPrivate]))
-    def settle(self, index, kind):
+    @happens(6, holds(is_live))
+    def settle(self, pick):
         """A worker's attempt comes to nothing: the whole retry rule."""
+        self.settle_by(pick, is_live)
+
+    @happens(1, holds(lambda hand: hand.has_ended))
+    def settle_once_more_and_late(self, pick):
+        self.settle_by(pick, lambda hand: hand.has_ended)
+
+    def settle_by(self, pick: Pick, condition: Callable[[Hand], bool]) -> None:
+        hand, job, owned = self.held(pick, condition)
+        kind = pick([errors.AudioIncomplete, errors.AudioIncomplete, errors.StorageUnavailable, errors.VideoPrivate])
         error = kind()
-        hand, job, owned = self.held(index)
         loop._settle(hand.video, error, "")
         hand.has_ended = True
         if not owned:
             return
-        is_last = job.is_too_old if not error.counted else job.attempt >= MAX_ATTEMPTS
+        is_last = job.attempt >= MAX_ATTEMPTS if error.counted else job.is_too_old
         if error.permanent or is_last:
             job.fail(error.code)
         else:
@@ -416,40 +477,39 @@ class Machine(RuleBasedStateMachine):
 
     # --- everybody who looks after things
 
-    @precondition(lambda self: self.jobs)
-    @rule(index=INDEX)
-    def read(self, index):
+    @happens(2)
+    def read(self, pick):
         """Somebody reads a row and will act on it later, when it may have changed."""
-        video, _ = self.some(index, lambda job: True)
+        video, _ = self.some(pick)
         self.seen[video.pk] = video
 
-    @precondition(lambda self: self.seen)
-    @rule(index=INDEX, what=st.sampled_from(["abandon", "send", "park", "give up"]))
-    def act_on_what_was_read(self, index, what):
-        pk = list(self.seen)[index % len(self.seen)]
+    @happens(5, lambda self: self.seen)
+    def act_on_what_was_read(self, pick):
+        pk = list(self.seen)[pick(range(len(self.seen)))]
         video, job = self.seen[pk], self.jobs.get(pk)
         current = job is not None and job.fence == video.fence
         queued = current and job.status == "queued"
-        if what == "abandon":
-            possible = current and job.abandoned
-            assert services.end_attempt(video, video.abandon) == possible
-            if possible:
-                job.abandon()
-        elif what == "send":
-            assert services.send(video) == Outside.queue_is_up
-            if queued:
-                self.started(job)
-        elif what == "park":
-            assert video.park("source_unavailable", "It waits.", until=timezone.now() + FAR) == queued
-            if queued:
-                job.park()
-        else:
-            assert video.give_up("source_unavailable", "It has waited for too long.") == queued
-            if queued:
-                job.give_up()
+        match pick(["abandon", "send", "park", "give up"]):
+            case "abandon":
+                possible = current and job.abandoned
+                assert services.end_attempt(video, video.abandon) == possible
+                if possible:
+                    job.abandon()
+            case "send":
+                assert services.send(video) == Outside.queue_is_up
+                if queued:
+                    self.started(job)
+            case "park":
+                assert video.park("source_unavailable", "It waits.", until=timezone.now() + FAR) == queued
+                if queued:
+                    job.park()
+            case _:
+                assert video.give_up("source_unavailable", "It has waited for too long.") == queued
+                if queued:
+                    job.give_up()
 
-    @rule()
-    def sweep(self):
+    @happens(5, lambda self: True)
+    def sweep(self, pick):
         taken_back = given_up = sent = dead = 0
         for job in self.jobs.values():
             if job.abandoned:
@@ -468,9 +528,10 @@ class Machine(RuleBasedStateMachine):
         swept = sweeping.sweep(Deadline(60))
         assert (swept.sent, swept.taken_back, swept.given_up, swept.dead_letters) == (sent, taken_back, given_up, dead)
 
-    def reconcile(self):
-        lost = self.lost & named()
-        orphans = [path for path in stored() - named() if not path.startswith(self.working())]
+    @happens(2, lambda self: True)
+    def reconcile(self, pick):
+        lost = self.lost & self.named()
+        orphans = [path for path in stored() - self.named() if not path.startswith(self.working())]
         expected = (len(orphans), len({path.rpartition("/")[0] for path in lost})) if Outside.storage_is_up else (0, 0)
         assert reconciliation.reconcile(Deadline(60)) == expected
         if Outside.storage_is_up:
@@ -479,105 +540,93 @@ class Machine(RuleBasedStateMachine):
                     job.audio = None
             self.lost.clear()
 
-    def working(self) -> tuple[str, ...]:
-        """Below these lie the files of claims that hold."""
-        return tuple(f"videos/{pk}/{job.fence}/" for pk, job in self.jobs.items() if job.status == "processing")
-
     # --- time, and what fails
 
-    @precondition(lambda self: any(job.status == "processing" and not job.lease_over for job in self.jobs.values()))
-    @rule(index=INDEX)
-    def a_lease_ends(self, index):
-        video, job = self.some(index, lambda job: job.status == "processing" and not job.lease_over)
+    @happens(5, has(lambda job: job.status == "processing" and not job.lease_over))
+    def a_lease_ends(self, pick):
+        video, job = self.some(pick, lambda job: job.status == "processing" and not job.lease_over)
         Video.objects.filter(pk=video.pk).update(lease_expires_at=Now() - A_SECOND)
         job.lease_over = True
 
-    @precondition(lambda self: any(job.waits for job in self.jobs.values()))
-    @rule(index=INDEX)
-    def a_wait_ends(self, index):
-        video, job = self.some(index, lambda job: job.waits)
+    @happens(6, has(lambda job: job.waits))
+    def a_wait_ends(self, pick):
+        video, job = self.some(pick, lambda job: job.waits)
         Video.objects.filter(pk=video.pk).update(retry_at=Now() - A_SECOND)
         job.waits = False
 
-    @rule(index=INDEX, what=st.integers(0, 9))
-    def something_happens_outside(self, index, what):
-        """In one rule, so that there is more going on inside than outside."""
-        waiting = [pk for pk, job in self.jobs.items() if job.message == "sent" and job.status == "queued"]
-        match what:
-            case 0:
-                Outside.queue_is_up = not Outside.queue_is_up
-            case 1 | 2:
-                Outside.storage_is_up = not Outside.storage_is_up
-            case 3 | 4 if waiting:
-                self.a_message_is_lost(waiting[index % len(waiting)], dead=what == 3)
-            case 5 | 6 if self.jobs:
-                self.a_day_passes(list(self.jobs)[index % len(self.jobs)])
-            case 7:
-                self.the_grace_ends()
-            case 8 if files := sorted(named() & stored()):
-                path = files[index % len(files)]
-                Path(default_storage.path(path)).unlink()
-                self.lost.add(path)
-            case _:
-                self.reconcile()
-
-    def a_message_is_lost(self, pk: uuid.UUID, *, dead: bool) -> None:
+    @happens(2, has(lambda job: job.message == "sent" and job.status == "queued"))
+    def a_message_is_lost(self, pick):
         """It was received too often, or it is a long time since it was sent."""
-        if dead:
-            Outside.dead_letters.append(queue.Message("receipt", queue.body(Video.objects.get(pk=pk))))
+        video, job = self.some(pick, lambda job: job.message == "sent" and job.status == "queued")
+        if pick([False, True]):
+            Outside.dead_letters.append(queue.Message("receipt", queue.body(video)))
         else:
-            Video.objects.filter(pk=pk).update(enqueued_at=Now() - FAR)
-            self.jobs[pk].message = "old"
+            Video.objects.filter(pk=video.pk).update(enqueued_at=Now() - FAR)
+            job.message = "old"
 
-    def a_day_passes(self, pk: uuid.UUID) -> None:
-        """Since it was asked for. Who has it in hand has read that time from the row."""
-        before = timezone.now() - timedelta(hours=settings.GIVE_UP_HOURS) - A_SECOND
-        Video.objects.filter(pk=pk).update(requested_at=before)
-        self.jobs[pk].is_too_old = True
+    @happens(2, has(lambda job: not job.has_ended and job.was_tried and not job.is_too_old))
+    def a_day_passes_since_its_first_attempt(self, pick):
+        """Who has it in hand has read from the row when it was asked for."""
+        video, job = self.some(pick, lambda job: not job.has_ended and job.was_tried and not job.is_too_old)
+        a_day = timedelta(hours=settings.GIVE_UP_HOURS) + A_SECOND
+        Video.objects.filter(pk=video.pk).update(requested_at=F("requested_at") - a_day)
+        Attempt.objects.filter(video=video).update(started_at=F("started_at") - a_day)
         for hand in self.hands:
-            if hand.video.pk == pk:
-                hand.video.requested_at = before
+            if hand.video.pk == video.pk:
+                hand.video.requested_at -= a_day
+        job.is_too_old = True
 
-    def the_grace_ends(self) -> None:
+    @happens(1)
+    def the_grace_ends(self, pick):
         """Deletions are looked at once more, and whoever had lost a claim before has noticed."""
-        self.hands = [hand for hand in self.hands if self.holds(hand)]
+        self.hands = [hand for hand in self.hands if self.owns(hand)]
         Deletion.objects.update(requested_at=F("requested_at") - Deletion.GRACE, due_at=Now() - A_SECOND)
+
+    @happens(1, lambda self: self.named() - self.lost)
+    def a_file_is_lost(self, pick):
+        path = pick(sorted(self.named() - self.lost))
+        Path(default_storage.path(path)).unlink()
+        self.lost.add(path)
+
+    @happens(2)
+    def queue_or_storage_fails(self, pick):
+        """For a while."""
+        if pick([False, True]):
+            Outside.queue_is_up = False
+        else:
+            Outside.storage_is_up = False
+        self.outage = pick([2, 3, 5])
 
     # --- what must be true at any time
 
     @invariant()
     def all_is_as_the_oracle_says(self):
-        self.rows_are_as_predicted()
+        videos = list(Video.objects.all())
+        self.rows_are_as_predicted(videos)
         self.each_claim_has_its_attempt()
-        self.rows_and_files_agree()
+        self.rows_and_files_agree(videos)
         self.the_oracle_itself_makes_sense()
 
-    def rows_are_as_predicted(self):
+    def rows_are_as_predicted(self, videos):
+        assert {video.pk for video in videos} == set(self.jobs)
         now = timezone.now()
-        found = {
-            video.pk: (
-                video.status,
-                video.fence,
-                video.attempt,
-                bool(video.retry_at and video.retry_at > now),
-                video.lease_expires_at and video.lease_expires_at < now,
-                video.error_code,
-                video.status == "queued" and video.enqueued_at is not None,
-            )
-            for video in Video.objects.all()
-        }
-        assert found == {
-            pk: (
-                job.status,
-                job.fence,
-                job.attempt,
-                job.waits,
-                job.lease_over if job.status == "processing" else None,
-                job.error,
-                job.status == "queued" and job.message != "none",
-            )
-            for pk, job in self.jobs.items()
-        }
+        for video in videos:
+            job = self.jobs[video.pk]
+            found = {
+                "status": video.status,
+                "fence": video.fence,
+                "attempt": video.attempt,
+                "error": video.error_code,
+                "waits": video.retry_at is not None and video.retry_at > now,
+                "lease_over": video.lease_expires_at is not None and video.lease_expires_at < now,
+                "sent": video.enqueued_at is not None,
+            }
+            expected = vars(job) | {
+                "lease_over": job.status == "processing" and job.lease_over,
+                "sent": job.message != "none" if job.status == "queued" else found["sent"],  # else nobody asks
+            }
+            wrong = {name: (value, expected[name]) for name, value in found.items() if value != expected[name]}
+            assert not wrong, f"found and expected: {wrong}"
 
     def each_claim_has_its_attempt(self):
         found: dict[uuid.UUID, dict[int, str]] = {pk: {} for pk in self.jobs}
@@ -586,11 +635,12 @@ class Machine(RuleBasedStateMachine):
             assert (attempt.ended_at is None) == (attempt.outcome == "running")
         assert found == {pk: job.attempts for pk, job in self.jobs.items()}
 
-    def rows_and_files_agree(self):
-        names, files = named(), stored()
-        assert names == {path for pk, job in self.jobs.items() for path in job.files(pk)}
+    def rows_and_files_agree(self, videos):
+        transcripts = Transcript.objects.values_list("s3_path", flat=True)
+        names, files = {video.s3_path for video in videos if video.s3_path} | set(transcripts), stored()
+        assert names == self.named()
         assert names - files <= self.lost, "a row names a file that is not there"
-        assert {hand.audio for hand in self.hands if hand.audio and self.holds(hand)} <= files
+        assert {hand.audio for hand in self.hands if hand.audio and self.owns(hand)} <= files
         doomed = tuple(Deletion.objects.values_list("prefix", flat=True))
         assert [path for path in names if path.startswith(doomed)] == []
         assert set(doomed) & set(self.working()) == set()
