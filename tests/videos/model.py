@@ -187,7 +187,7 @@ class Shelf(SignedFileSystemStorage):
 
     def _save(self, name, content):
         self._answer()
-        return super()._save(name, content)
+        return super()._save(name, content)  # type: ignore[misc]
 
     def delete(self, name):
         self._answer()
@@ -204,7 +204,7 @@ class Shelf(SignedFileSystemStorage):
 
 def stored() -> set[str]:
     """Every file there is."""
-    root = Path(default_storage.location)
+    root = Path(default_storage.path(""))
     return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
 
 
@@ -275,7 +275,7 @@ class Machine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         Outside.reset()
-        shutil.rmtree(default_storage.location, ignore_errors=True)
+        shutil.rmtree(default_storage.path(""), ignore_errors=True)
         Deletion.objects.all().delete()
         Bookmark.objects.all().delete()
         Video.objects.all().delete()
