@@ -1,5 +1,6 @@
 """The people, the queue and the far side of the network that tests share."""
 
+import importlib
 import json
 import logging
 import signal
@@ -96,6 +97,7 @@ def sqs(aws, settings):
 @pytest.fixture
 def bucket(aws, settings) -> str:
     """Files in S3, in a bucket of the test's own; gives its name."""
+    importlib.import_module("ytbackend.urls")  # other tests need the addresses that there are without a bucket
     name = f"b-{uuid.uuid4()}"
     s3 = boto3.client("s3", region_name="us-east-1", endpoint_url=aws)
     s3.create_bucket(Bucket=name)
