@@ -1,5 +1,6 @@
 """Doing a transaction over when the database failed in a way that passes."""
 
+import contextlib
 import logging
 import random
 import time
@@ -70,6 +71,7 @@ def repeated(work: Callable[[], T], *, seconds: float) -> T:
             if not is_passing(error) or time.monotonic() + pause > end:
                 raise
             log.warning("the database failed, and is asked again: %s", error)
-        connection.close()
+        with contextlib.suppress(Error):  # it may be so dead that it cannot even be closed
+            connection.close()
         time.sleep(pause)
         wait = min(wait * 2, _LONGEST_WAIT_SECONDS)
