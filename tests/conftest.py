@@ -104,9 +104,7 @@ def bucket(aws, settings) -> str:
     s3.close()
     settings.S3_BUCKET = name
     options = {"bucket_name": name, "region_name": "us-east-1", "querystring_expire": 300, "signature_version": "s3v4"}
-    settings.STORAGES = settings.STORAGES | {
-        "default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
-    }
+    settings.STORAGES = settings.STORAGES | {"default": {"BACKEND": "videos.s3.BoundedS3Storage", "OPTIONS": options}}
     return name
 
 
