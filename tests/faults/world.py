@@ -173,6 +173,10 @@ class World:
         """How its attempts ended, in their order."""
         return list(video.attempts.order_by("fence").values_list("outcome", flat=True))
 
+    def causes(self, video: Video, outcome: str) -> list[str]:
+        """The codes of those of its attempts that ended so, in their order."""
+        return list(video.attempts.filter(outcome=outcome).order_by("fence").values_list("error_code", flat=True))
+
     def objects(self, video: Video | None = None) -> dict[str, Callable[[], bytes]]:
         """The keys in the bucket, with how to read each."""
         prefix = video.files_prefix if video else ""
