@@ -135,7 +135,8 @@ def test_the_running_stack_ends_without_a_word_too_many_when_it_is_interrupted(t
     log = tmp_path / "run.log"
     with log.open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "local.run"],
+            # A shell that runs the tests in its background has them ignore the signal, and so would this process.
+            ["env", "--default-signal=INT", sys.executable, "-m", "local.run"],
             cwd=ROOT,
             env=environment(tmp_path, PORT=str(port)),
             stdout=output,

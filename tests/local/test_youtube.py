@@ -98,7 +98,9 @@ def test_its_samples_are_the_same_talk_with_captions_and_without(
 
 
 def test_it_serves_the_samples_until_it_is_interrupted() -> None:
-    with subprocess.Popen([sys.executable, "-m", "local.youtube"], stdout=subprocess.PIPE, text=True) as serving:
+    # A shell that runs the tests in its background has them ignore the signal, and so would whoever they start.
+    command = ["env", "--default-signal=INT", sys.executable, "-m", "local.youtube"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as serving:
         assert serving.stdout is not None
         lines = [serving.stdout.readline() for _ in range(5)]
         os.kill(serving.pid, signal.SIGINT)
