@@ -61,6 +61,7 @@ def _become(plan: Plan, channel: Connection) -> None:
     with plan.log.open("ab", buffering=0) as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell that runs the tests may have them ignore
     faulthandler.register(signal.SIGUSR1)  # tells the log where each thread is
     from django.conf import settings
 

@@ -10,7 +10,7 @@ from django.db import Error, close_old_connections
 
 from transcripts import stored
 from videos import sweeping
-from videos.deadline import Deadline
+from videos.deadline import SECONDS, Deadline
 
 log = logging.getLogger(__name__)
 
@@ -29,19 +29,22 @@ class Command(BaseCommand):
     help = (
         "Sends what was never sent, takes back videos whose worker is gone, sends due retries, finishes deletions, "
         "clears dead letters away, deletes files that no row names and mends rows whose files are gone. Run it every "
-        "minute; it is safe to repeat and to run twice at once. What it cannot do in 45 seconds the next run does."
+        "minute; it is safe to repeat and to run twice at once. What it cannot do in its time the next run does."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--every", type=seconds, metavar="SECONDS", help="Go on until ended, once every so many seconds."
         )
+        parser.add_argument(
+            "--within", type=seconds, metavar="SECONDS", default=SECONDS, help="How long one run may take (%(default)s)."
+        )
 
-    def handle(self, *, every: float | None, **options: Any) -> None:
+    def handle(self, *, every: float | None, within: float, **options: Any) -> None:
         while every is not None:
             close_old_connections()
             try:
-                done = self._sweep()
+                done = self._sweep(within)
             except Error as error:  # it comes back, and there will be more to do then
                 self.stderr.write(f"The database failed: {error}")
             except Exception:
@@ -51,12 +54,12 @@ class Command(BaseCommand):
                     self._tell(done)
             time.sleep(every)
         try:
-            self._tell(self._sweep())
+            self._tell(self._sweep(within))
         except Error as error:
             raise CommandError(f"The database failed: {error}. Has `manage.py migrate` been run?") from error
 
-    def _sweep(self) -> dict[str, int]:
-        deadline = Deadline()
+    def _sweep(self, within: float) -> dict[str, int]:
+        deadline = Deadline(within)
         swept = sweeping.sweep(deadline)
         unnamed, restored = stored.reconcile(deadline)
         return swept._asdict() | {"files without rows": unnamed, "rows without files": restored}
