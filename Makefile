@@ -40,10 +40,10 @@ soak: $(VENV)/dev ## ten minutes in which everything breaks at random, and nothi
 bench: $(VENV)/dev ## what long audio costs: memory, processor time, lost words; HOURS=10 for the long run
 	@$(BIN)/python -m benchmarks.long_audio --hours $(or $(HOURS),0.2)
 
-# The embedded stack needs no compiler, no root and no MySQL: every pin but the database driver's.
+# The embedded stack needs no compiler, no root, no MySQL and no AWS: every pin but the database driver's and Zappa's.
 $(VENV)/embedded: requirements.txt requirements-worker.txt local/requirements.txt constraints.txt | $(VENV)/bin/python
 	@echo "Installing into $(VENV) …"
-	@sed '/^-[cr] /d; /^mysqlclient==/d' requirements.txt requirements-worker.txt local/requirements.txt > $(VENV)/embedded.txt
+	@sed '/^-[cr] /d; /^mysqlclient==/d; /^zappa==/d' requirements.txt requirements-worker.txt local/requirements.txt > $(VENV)/embedded.txt
 	@$(PIP) install --quiet -c constraints.txt -r $(VENV)/embedded.txt
 	@touch $@
 

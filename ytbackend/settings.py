@@ -166,7 +166,9 @@ CORS_EXPOSE_HEADERS = ["Content-Disposition", "Location", "Retry-After", "WWW-Au
 
 # --- The API
 
-API_BASE_PATH = env.pattern("API_BASE_PATH", r"(/[A-Za-z0-9_.~-]+)+", "a path such as /yt-backend, without a slash at its end")
+API_BASE_PATH = env.pattern(
+    "API_BASE_PATH", r"(/[A-Za-z0-9_.~-]+)+", "a path such as /yt-backend, without a slash at its end"
+)
 MAX_BODY_BYTES = 16 * 1024
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.CognitoAuthentication"],

@@ -37,7 +37,11 @@ class Command(BaseCommand):
             "--every", type=seconds, metavar="SECONDS", help="Go on until ended, once every so many seconds."
         )
         parser.add_argument(
-            "--within", type=seconds, metavar="SECONDS", default=SECONDS, help="How long one run may take (%(default)s)."
+            "--within",
+            type=seconds,
+            metavar="SECONDS",
+            default=SECONDS,
+            help="How long one run may take (%(default)s).",
         )
 
     def handle(self, *, every: float | None, within: float, **options: Any) -> None:
