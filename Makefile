@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo run test lint format schema bench soak
+.PHONY: help demo run test lint format bench soak
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -27,12 +27,10 @@ lint: $(VENV)/dev ## style, types, import arrows
 	DJANGO_DEBUG=true $(BIN)/mypy .
 	$(BIN)/lint-imports
 
-format: $(VENV)/dev ## mend what can be mended by itself
+format: $(VENV)/dev ## mend what can be mended by itself, and write openapi.yaml anew
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-
-schema: $(VENV)/embedded ## write openapi.yaml anew
-	@DJANGO_DEBUG=true $(BIN)/python manage.py spectacular --validate --fail-on-warn --file openapi.yaml
+	DJANGO_DEBUG=true $(BIN)/python manage.py spectacular --validate --fail-on-warn --file openapi.yaml
 
 soak: $(VENV)/dev ## ten minutes in which everything breaks at random, and nothing may be lost; SEED=7 SECONDS=600
 	@$(BIN)/python -m tests.faults.soak --seconds $(or $(SECONDS),600) --seeds $(or $(SEED),1)

@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 FILES_A_RUN = 1000  # as many as S3 lists at once
 ROWS_A_RUN = 50  # each is a question to S3
 
+_ANSWERS = [f"answer.{extension}" for extension in ("json", "txt", "srt", "vtt")]
 _KEY = re.compile(r"(videos/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/[0-9]+/).+")
 
 
@@ -43,6 +44,19 @@ def document(transcript: Transcript) -> bytes:
 def prefix(path: str) -> str:
     """Below it lie the files of the attempt that has written ``path``."""
     return path.rpartition("/")[0] + "/"
+
+
+def answer(transcript: Transcript, extension: str, body: bytes, media_type: str) -> str:
+    """Puts a rendered transcript beside the stored one, and returns a signed address that lives for minutes.
+
+    It goes when the video or this version of its transcript goes. Raises ``files.errors()``.
+    """
+    path = f"{prefix(transcript.s3_path)}answer.{extension}"
+    if not default_storage.exists(path):
+        file = ContentFile(body)
+        file.content_type = media_type  # type: ignore[attr-defined] # S3 serves it as this
+        path = default_storage.save(path, file)
+    return default_storage.url(path)
 
 
 def reconcile(deadline: Deadline) -> tuple[int, int]:
@@ -83,7 +97,8 @@ def _unnamed(keys: Iterable[str]) -> list[str]:
         named.add(video.s3_path)
         if video.status == Video.Status.PROCESSING:
             working.add(video.attempt_prefix)
-    named.update(Transcript.objects.filter(video__in=ids).values_list("s3_path", flat=True))
+    for path in Transcript.objects.filter(video__in=ids).values_list("s3_path", flat=True):
+        named.update([path, *(prefix(path) + name for name in _ANSWERS)])
     return [key for key, match in ours.items() if key not in named and match[1] not in working]
 
 

@@ -1,8 +1,11 @@
 """Read and list transcripts."""
 
+import json
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.http import HttpResponseBase, HttpResponseRedirect
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.exceptions import NotFound
@@ -12,6 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import caller
+from transcripts import stored
 from transcripts.models import Transcript
 from transcripts.renderers import TRANSCRIPT_RENDERERS, FormatNegotiation
 from transcripts.serializers import (
@@ -21,14 +25,16 @@ from transcripts.serializers import (
     TranscriptSerializer,
     TranscriptSummarySerializer,
 )
+from videos import files
 from videos.models import Video
-from videos.views import ID, own_video
+from videos.views import ID, StorageUnavailable, own_video
 
 _FORMATS: dict[Any, Any] = {
     (200, "application/json"): TranscriptSerializer,
     (200, "text/plain"): OpenApiResponse(OpenApiTypes.STR, "The words, one segment a line."),
     (200, "application/x-subrip"): OpenApiResponse(OpenApiTypes.STR, "SubRip."),
     (200, "text/vtt"): OpenApiResponse(OpenApiTypes.STR, "WebVTT."),
+    302: OpenApiResponse(None, "Too large for an answer: `Location` is a signed address that lives for minutes."),
 }
 
 
@@ -55,14 +61,36 @@ class _FormattedView(APIView):
         self.check_permissions(request)
         super().initial(request, *args, **kwargs)
 
-    def formatted(self, request: Request, transcript: Transcript, video: Video) -> Response:
-        """The transcript in the negotiated format; files that are not JSON get a name."""
+    def formatted(self, request: Request, transcript: Transcript, video: Video) -> HttpResponseBase:
+        """The transcript in the negotiated format; files that are not JSON get a name.
+
+        One that is too large for an answer lies in storage for a while, and the answer says where.
+        """
         extension = request.accepted_renderer.format
         headers = {}
         if extension != "json":
             name = f"{video.youtube_id}.{transcript.language}.{extension}"
             headers["Content-Disposition"] = f'attachment; filename="{name}"'
-        return Response(TranscriptSerializer(transcript).data, headers=headers)
+        found = TranscriptSerializer(transcript).data
+        if len(transcript.content) > settings.MAX_ANSWER_BYTES // 10:  # each word is there twice, with its times between
+            body = request.accepted_renderer.render(found, request.accepted_media_type, {})
+            if _weight(body) > settings.MAX_ANSWER_BYTES:
+                return _elsewhere(request, transcript, body)
+        return Response(found, headers=headers)
+
+
+def _weight(body: bytes) -> int:
+    """Its bytes as text within the JSON that a Lambda answers."""
+    return len(json.dumps(body.decode(), ensure_ascii=False).encode())
+
+
+def _elsewhere(request: Request, transcript: Transcript, body: bytes) -> HttpResponseRedirect:
+    renderer = request.accepted_renderer
+    try:
+        address = stored.answer(transcript, renderer.format, body, f"{renderer.media_type}; charset=utf-8")
+    except files.errors() as error:
+        raise StorageUnavailable from error
+    return HttpResponseRedirect(request.build_absolute_uri(address))
 
 
 class VideoTranscriptView(_FormattedView):
@@ -75,7 +103,7 @@ class VideoTranscriptView(_FormattedView):
         summary="Read a video's transcript",
         tags=["transcripts"],
     )
-    def get(self, request: Request, id: str) -> Response:  # noqa: A002
+    def get(self, request: Request, id: str) -> HttpResponseBase:  # noqa: A002
         """The transcript of one video, as JSON, plain text, SubRip or WebVTT."""
         video = own_video(request, id)
         transcript = Transcript.objects.filter(video=video).first()
@@ -94,7 +122,7 @@ class TranscriptDetailView(_FormattedView):
         summary="Read one transcript",
         tags=["transcripts"],
     )
-    def get(self, request: Request, id: str) -> Response:  # noqa: A002
+    def get(self, request: Request, id: str) -> HttpResponseBase:  # noqa: A002
         """A transcript by its own id, as JSON, plain text, SubRip or WebVTT."""
         try:
             transcript = Transcript.objects.for_user(caller(request)).select_related("video").get(pk=id)

@@ -2,6 +2,7 @@
 
 import http.client
 import time
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,6 +15,8 @@ from tests.faults.processes import Answer, Api
 from tests.faults.proxy import Chunk, Commit, Fate, Loss, Pass, Statement, Vanish, sqs
 from tests.faults.scenes import completed, has_logged
 from tests.faults.world import World
+from transcripts.models import Transcript
+from transcripts.segments import Segment, plain_text
 from videos.models import Video
 
 pytestmark = pytest.mark.faults
@@ -212,6 +215,22 @@ def test_a09_it_deletes_a_video_before_api_gateway_gives_up_when_storage_is_blac
     world.sweeper()
     world.wait_for(lambda: not world.objects(video), "its files are gone")
     world.converge()
+
+
+def test_a10_a_transcript_that_lambda_cannot_carry_is_fetched_from_storage(world, video):
+    segments = [Segment(n, n + 1, "so many words " * 10) for n in range(45_000)]
+    Transcript.objects.filter(video=video).update(content=plain_text(segments), segment_rows=segments)
+    api = world.api()
+
+    answer = api.call("GET", f"/videos/{video.pk}/transcript?format=txt")
+
+    assert answer.status == 302
+    with urllib.request.urlopen(answer.headers["Location"]) as fetched:
+        assert fetched.headers["Content-Type"] == "text/plain; charset=utf-8"
+        assert fetched.read().decode() == plain_text(segments) + "\n"
+    assert api.call("DELETE", f"/videos/{video.pk}").status == 204
+    world.converge()
+    assert not world.objects(video)
 
 
 def test_a11_it_keeps_what_it_was_sent_by_somebody_who_has_hung_up(world):

@@ -3,9 +3,14 @@
 import uuid
 
 import pytest
+from django.core.files.storage import default_storage
 
 from tests import builders
 from tests.tokens import BOB
+from transcripts import stored
+from transcripts.models import Transcript
+from transcripts.segments import Segment
+from videos.deadline import Deadline
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -165,3 +170,49 @@ def test_it_refuses_an_unknown_parameter_of_the_list(alice):
     answer = alice.get("/transcripts?q=bees")
 
     assert answer.json()["errors"][0]["parameter"] == "q"
+
+
+@pytest.fixture
+def large(settings):
+    """A transcript whose answer is larger than allowed, in any format."""
+    video = builders.completed(segments=[Segment(n, n + 1, f"word {n}") for n in range(1000)], s3_path="a.opus")
+    path = f"{video.files_prefix}1/transcript.json"
+    Transcript.objects.filter(video=video).update(s3_path=path)
+    settings.MAX_ANSWER_BYTES = 9_000
+    video.refresh_from_db()
+    return video
+
+
+@pytest.mark.parametrize("name", ["json", "txt", "srt", "vtt"])
+def test_one_that_is_too_large_for_an_answer_lies_elsewhere_for_a_while(alice, client, settings, large, name):
+    for answer in both_ways(alice, large, f"?format={name}"):
+        assert answer.status_code == 302
+        fetched = b"".join(client.get(answer["Location"]).streaming_content)
+        settings.MAX_ANSWER_BYTES *= 1000
+        assert fetched == alice.get(f"/videos/{large.pk}/transcript?format={name}").content
+        settings.MAX_ANSWER_BYTES //= 1000
+
+
+def test_what_lies_elsewhere_is_kept_as_long_as_its_transcript(alice, large):
+    assert alice.get(f"/videos/{large.pk}/transcript?format=srt").status_code == 302
+    path = stored.prefix(large.transcript.s3_path) + "answer.srt"
+
+    stored.reconcile(Deadline())
+    assert default_storage.exists(path)
+
+    Transcript.objects.update(s3_path=f"{large.files_prefix}2/transcript.json")
+    stored.reconcile(Deadline())
+    assert not default_storage.exists(path)
+
+
+def test_it_goes_by_what_lambda_would_have_to_carry(alice, settings, large):
+    """Quotes and line ends take twice the room in JSON."""
+    plain = len(alice.get(f"/videos/{large.pk}/transcript?format=txt", follow=False).content or b"")
+    settings.MAX_ANSWER_BYTES = 10**9
+    body = alice.get(f"/videos/{large.pk}/transcript?format=txt").content
+    settings.MAX_ANSWER_BYTES = len(body) + 999
+
+    assert plain == 0
+    assert alice.get(f"/videos/{large.pk}/transcript?format=txt").status_code == 302
+    settings.MAX_ANSWER_BYTES = len(body) + 1002
+    assert alice.get(f"/videos/{large.pk}/transcript?format=txt").status_code == 200
