@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 MODULES = sorted(
     path
-    for folder in ("ytbackend", "accounts", "videos", "transcripts", "local")
+    for folder in ("ytbackend", "accounts", "videos", "transcripts", "local", "deployment")
     for path in (ROOT / folder).rglob("*.py")
     if "migrations" not in path.parts
 )

@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.http import HttpResponseBase, HttpResponseRedirect
+from django.utils.encoding import force_bytes
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.exceptions import NotFound
@@ -72,8 +73,8 @@ class _FormattedView(APIView):
             name = f"{video.youtube_id}.{transcript.language}.{extension}"
             headers["Content-Disposition"] = f'attachment; filename="{name}"'
         found = TranscriptSerializer(transcript).data
-        if len(transcript.content) > settings.MAX_ANSWER_BYTES // 10:  # each word is there twice, with its times between
-            body = request.accepted_renderer.render(found, request.accepted_media_type, {})
+        if len(transcript.content) > settings.MAX_ANSWER_BYTES // 10:  # each word is in it twice, beside its times
+            body = force_bytes(request.accepted_renderer.render(found, request.accepted_media_type, {}))
             if _weight(body) > settings.MAX_ANSWER_BYTES:
                 return _elsewhere(request, transcript, body)
         return Response(found, headers=headers)

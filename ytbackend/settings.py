@@ -170,7 +170,7 @@ API_BASE_PATH = env.pattern(
     "API_BASE_PATH", r"(/[A-Za-z0-9_.~-]+)+", "a path such as /yt-backend, without a slash at its end"
 )
 MAX_BODY_BYTES = 16 * 1024
-# Lambda answers at most 6 MB (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html), headers included.
+# What Lambda answers at most, less its headers: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html.
 MAX_ANSWER_BYTES = 6 * 1024 * 1024 - 32 * 1024
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.CognitoAuthentication"],

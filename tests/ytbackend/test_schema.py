@@ -26,7 +26,7 @@ def schema() -> str:
 
 
 def test_it_is_the_one_that_is_committed(schema):
-    assert schema == COMMITTED.read_text(), "run: make schema"
+    assert schema == COMMITTED.read_text(), "run: make format"
 
 
 def test_it_describes_every_endpoint(schema):
