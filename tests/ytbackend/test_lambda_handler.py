@@ -5,10 +5,11 @@ Whole events through the packaged zip are in ``tests/deployment``.
 
 import base64
 import json
+from collections.abc import Iterator
 
 import pytest
 from django.http import HttpRequest, HttpResponse
-from django.urls import path
+from django.urls import clear_script_prefix, path
 from django.views.decorators.csrf import csrf_exempt
 
 from ytbackend import lambda_handler
@@ -45,9 +46,11 @@ urlpatterns = [path("", show), path("<path:rest>", show)]
 
 
 @pytest.fixture(autouse=True)
-def echo(settings) -> None:
+def echo(settings) -> Iterator[None]:
     settings.ROOT_URLCONF = __name__
     settings.ALLOWED_HOSTS = [DOMAIN, OWN_DOMAIN, "balancer.example"]
+    yield
+    clear_script_prefix()  # the last request's stays with the thread
 
 
 def rest(path: str = "/", domain: str = DOMAIN, base: str = "", **changes) -> dict:
