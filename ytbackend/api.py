@@ -13,6 +13,7 @@ from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.parsers import BaseParser
 from rest_framework.settings import api_settings
@@ -123,6 +124,7 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
     return problem(404, "not_found", "Nothing is here. GET /docs lists what there is.")
 
 
+@csrf_exempt  # also whoever posts to a wrong address is told so
 def nothing_here(request: HttpRequest, rest: str) -> HttpResponse:
     """Every address that is not one of ours."""
     return not_found(request)

@@ -10,7 +10,6 @@ https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-funct
 """
 
 import base64
-import binascii
 import importlib
 import os
 import re
@@ -44,8 +43,11 @@ def handler(event: Any, context: Any) -> Any:
     """
     if not isinstance(event, dict):
         raise Refused(f"An event is a JSON object, not {type(event).__name__}.")
-    if _is_http(event):
-        return _http(_complete(event), context)
+    if "httpMethod" in event or "rawPath" in event:
+        try:
+            return _http(_complete(event), context)
+        except UnicodeError as error:  # half of a surrogate pair, which JSON can hold and HTTP cannot
+            raise Refused(f"An HTTP event holds text that cannot be encoded: {error}") from error
     if "raw_command" in event:
         raise Refused("Code from outside is not run here. Use `zappa manage`, or `zappa invoke` without --raw.")
     if not event:
@@ -63,46 +65,46 @@ def sweep(event: Event, context: Any) -> None:
     call_command("sweep", within=max(1, left - SWEEP_MARGIN_SECONDS))
 
 
-def _is_http(event: Event) -> bool:
-    request = event.get("requestContext")
-    return "httpMethod" in event or (isinstance(request, dict) and "http" in request)
-
-
 def _complete(event: Event) -> Event:
     """A copy with all that apig-wsgi takes for granted, and without what a client could make it believe."""
-    request = _object(event, "requestContext")
-    event = {**event, "requestContext": request, "body": _body(event)}
-    if event.get("version") == "2.0":
-        return _complete_v2(event, request)
-    event["httpMethod"] = str(event.get("httpMethod") or "GET")
-    event["path"] = str(event.get("path") or "/")
+    request = dict(_object(event, "requestContext"))
+    event = {**event, "requestContext": request, "body": _text(event, "body")}
+    if event.get("isBase64Encoded") and not _is_base64(event["body"]):
+        event["isBase64Encoded"] = False
+    return _complete_v2(event, request) if "rawPath" in event else _complete_v1(event, request)
+
+
+def _complete_v1(event: Event, request: Event) -> Event:
     if event.get("version") != "1.0":
-        event.pop("version", None)
-    if not event.get("multiValueQueryStringParameters"):
+        event.pop("version", None)  # of something else
+    event |= {"httpMethod": _text(event, "httpMethod", "GET"), "path": _text(event, "path", "/")}
+    several = _object(event, "multiValueQueryStringParameters")
+    event["queryStringParameters"] = _object(event, "queryStringParameters")
+    if not several:
         event.pop("multiValueQueryStringParameters", None)
-        event["queryStringParameters"] = _object(event, "queryStringParameters")
     headers = _headers(_object(event, "multiValueHeaders") or _object(event, "headers"))
     _trust_gateway(headers, request)
     if "elb" in request and event.get("multiValueHeaders") is None:  # then it must be answered in the same way
-        event["headers"] = {name: ",".join(values) for name, values in headers.items()}
         event.pop("multiValueHeaders", None)
-    else:
-        event["multiValueHeaders"] = headers
-    return event
+        return event | {"headers": {name: ",".join(values) for name, values in headers.items()}}
+    return event | {"multiValueHeaders": headers}
 
 
 def _complete_v2(event: Event, request: Event) -> Event:
     http = _object(request, "http")
-    http = {"method": "GET", "protocol": "HTTP/1.1", "sourceIp": ""} | {k: v for k, v in http.items() if v is not None}
+    request["http"] = {
+        "method": _text(http, "method", "GET"),
+        "protocol": _text(http, "protocol", "HTTP/1.1"),
+        "sourceIp": _text(http, "sourceIp"),
+    }
     headers = _headers(_object(event, "headers"))
     _trust_gateway(headers, request)
-    return {
-        **event,
-        "requestContext": {**request, "http": http},
-        "rawPath": str(event.get("rawPath") or http.get("path") or "/"),
-        "rawQueryString": str(event.get("rawQueryString") or ""),
+    return event | {
+        "version": "2.0",
+        "rawPath": _text(event, "rawPath", "/"),
+        "rawQueryString": _wsgi(_text(event, "rawQueryString")),
         "headers": {name: ",".join(values) for name, values in headers.items()},
-        "cookies": list(event.get("cookies") or ()),
+        "cookies": _list(event.get("cookies")),
     }
 
 
@@ -113,29 +115,38 @@ def _object(event: Event, name: str) -> Event:
     return value or {}
 
 
-def _body(event: Event) -> str:
-    body = event.get("body") or ""
-    if not isinstance(body, str):
-        raise Refused(f"body of an HTTP event must be text, not {type(body).__name__}.")
-    if event.get("isBase64Encoded"):
-        try:
-            base64.b64decode(body)
-        except (binascii.Error, ValueError) as error:
-            raise Refused(f"body of an HTTP event says that it is base64, but cannot be read: {error}") from error
-    return body
+def _text(event: Event, name: str, default: str = "") -> str:
+    value = event.get(name)
+    if not isinstance(value, str | None):
+        raise Refused(f"{name} of an HTTP event must be text, not {type(value).__name__}.")
+    return value or default
+
+
+def _list(values: Any) -> list[str]:
+    return [_wsgi(str(value)) for value in (values if isinstance(values, list) else [values]) if value is not None]
+
+
+def _wsgi(text: str) -> str:
+    """Text as WSGI wants it: its UTF-8 bytes as Latin-1 (https://peps.python.org/pep-3333/#unicode-issues)."""
+    return text if text.isascii() else text.encode().decode("latin-1")
+
+
+def _is_base64(body: str) -> bool:
+    """What only says that it is, is the text that it is."""
+    try:
+        base64.b64decode(body)
+    except ValueError:
+        return False
+    return True
 
 
 def _headers(sent: Event) -> dict[str, list[str]]:
     """Each header with its values. One with an underscore, which would pass for one with a hyphen, is dropped."""
-    headers = {
-        name: [str(value) for value in (values if isinstance(values, list) else [values]) if value is not None]
-        for name, values in sent.items()
-        if "_" not in name
-    }
+    headers = {name: found for name, values in sent.items() if "_" not in name and (found := _list(values))}
     for name, values in headers.items():
         if name.lower() == "cookie":  # a browser may send it in several lines (RFC 9113, 8.2.3)
             headers[name] = ["; ".join(values)]
-    return {name: values for name, values in headers.items() if values}
+    return headers
 
 
 def _trust_gateway(headers: dict[str, list[str]], request: Event) -> None:
@@ -148,8 +159,9 @@ def _trust_gateway(headers: dict[str, list[str]], request: Event) -> None:
         headers["X-Forwarded-Port"] = [_last(values.get("x-forwarded-port"), "80")]
     else:  # API Gateway and function URLs speak nothing but HTTPS
         headers["X-Forwarded-Proto"], headers["X-Forwarded-Port"] = ["https"], ["443"]
-    if "host" not in values and request.get("domainName"):
-        headers["Host"] = [str(request["domainName"])]
+    request["domainName"] = _text(request, "domainName") or values.get("host", [""])[-1]
+    if "host" not in values and request["domainName"]:
+        headers["Host"] = [request["domainName"]]
 
 
 def _last(values: list[str] | None, default: str) -> str:
@@ -173,8 +185,7 @@ def _client(request: Event, environ: dict[str, Any]) -> str:
     """The address that the gateway saw; of X-Forwarded-For only the last is not the client's own word."""
     if "elb" in request:
         return _last([environ.get("HTTP_X_FORWARDED_FOR", "")], "")
-    seen = request.get("identity") or request.get("http") or {}
-    return str(seen.get("sourceIp") or "")
+    return _text(_object(request, "identity") or _object(request, "http"), "sourceIp")
 
 
 def _place(event: Event) -> tuple[str, str]:
@@ -185,46 +196,46 @@ def _place(event: Event) -> tuple[str, str]:
     ``API_BASE_PATH``, where the function has a prefix of its own.
     """
     request = event["requestContext"]
-    path = _decoded(event["rawPath"] if event.get("version") == "2.0" else event["path"])
+    path = _decoded(event["rawPath" if "rawPath" in event else "path"])
     if not path.startswith("/"):
         path = f"/{path}"
-    before, path = _stage(event, request, path)
-    mapped = _mapped(event, request, path)
-    before, path = before + path[:mapped], path[mapped:] or "/"
+    # https://docs.aws.amazon.com/apigateway/latest/developerguide/how-to-call-api.html
+    if ".execute-api." in request["domainName"]:
+        before, path = _stage(event, request, path)
+    else:
+        before, path = _base_path(event, request, _stage(event, request, path)[1])
     if settings.API_BASE_PATH and f"{path}/".startswith(f"{settings.API_BASE_PATH}/"):
         before, path = before + settings.API_BASE_PATH, path.removeprefix(settings.API_BASE_PATH) or "/"
     return before, path
 
 
 def _stage(event: Event, request: Event, path: str) -> tuple[str, str]:
+    """The stage in the URL of an execute-api domain, and the path without it."""
     stage = request.get("stage")
     if not stage or stage == "$default" or "elb" in request:
         return "", path
-    prefix = f"/{stage}"
-    in_url = ".execute-api." in str(request.get("domainName") or "")
-    if "version" in event:
-        if f"{path}/".startswith(f"{prefix}/"):
-            return prefix if in_url else "", path.removeprefix(prefix) or "/"
-        return "", path
+    if "version" not in event:
+        return f"/{stage}", path
+    if f"{path}/".startswith(f"/{stage}/"):
+        return f"/{stage}", path.removeprefix(f"/{stage}") or "/"
+    return "", path
+
+
+def _base_path(event: Event, request: Event, path: str) -> tuple[str, str]:
+    """What a custom domain has put before that which the route has matched, and the path without it."""
     asked = _decoded(request.get("path"))
-    if not in_url and asked.endswith(path):
+    if asked.endswith(path) and asked != path:
         return asked.removesuffix(path), path
-    return prefix if in_url else "", path
-
-
-def _mapped(event: Event, request: Event, path: str) -> int:
-    """How long the base path is that a custom domain has put before what the route matched."""
     route = str(event.get("routeKey") or event.get("resource") or "").rpartition(" ")[2]
-    greedy = re.fullmatch(r"((?:/[^{}]*)?)/\{(\w+)\+\}", route)
-    if greedy:
-        rest = _decoded(_object(event, "pathParameters").get(greedy[2]))
-        matched = f"{greedy[1]}/{rest.removeprefix('/')}".rstrip("/")
-        whole = path.rstrip("/")
-        return len(whole) - len(matched) if rest and whole.endswith(matched) else 0
-    domain = str(request.get("domainName") or "")
-    if route == "/" and domain and ".execute-api." not in domain:
-        return len(path.rstrip("/"))
-    return 0
+    length = 0
+    if greedy := re.fullmatch(r"((?:/[^{}]*)?)/\{(\w+)\+\}", route):
+        rest = _decoded(_object(event, "pathParameters").get(greedy[2])).strip("/")
+        matched = f"{greedy[1]}/{rest}"
+        if rest and path.rstrip("/").endswith(matched):
+            length = len(path.rstrip("/")) - len(matched)
+    elif route == "/" and request["domainName"]:
+        length = len(path.rstrip("/"))
+    return path[:length], path[length:] or "/"
 
 
 def _decoded(path: Any) -> str:

@@ -74,6 +74,12 @@ def test_it_answers_a_problem_where_nothing_is(alice, address):
     assert answer.json().keys() == {"type", "title", "status", "code", "detail"}
 
 
+def test_it_says_so_to_whoever_posts_there_without_a_cookie():
+    answer = Client(enforce_csrf_checks=True).post("/analize", {}, content_type="application/json")
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
 def test_it_answers_the_same_problem_while_debugging(alice, settings):
     settings.DEBUG = True
 
