@@ -43,7 +43,7 @@ def handler(event: Any, context: Any) -> Any:
     """
     if not isinstance(event, dict):
         raise Refused(f"An event is a JSON object, not {type(event).__name__}.")
-    if "httpMethod" in event or "rawPath" in event:
+    if "httpMethod" in event or _is_v2(event):
         try:
             return _http(_complete(event), context)
         except UnicodeError as error:  # half of a surrogate pair, which JSON can hold and HTTP cannot
@@ -71,7 +71,11 @@ def _complete(event: Event) -> Event:
     event = {**event, "requestContext": request, "body": _text(event, "body")}
     if event.get("isBase64Encoded") and not _is_base64(event["body"]):
         event["isBase64Encoded"] = False
-    return _complete_v2(event, request) if "rawPath" in event else _complete_v1(event, request)
+    return _complete_v2(event, request) if _is_v2(event) else _complete_v1(event, request)
+
+
+def _is_v2(event: Event) -> bool:
+    return "rawPath" in event or event.get("version") == "2.0"
 
 
 def _complete_v1(event: Event, request: Event) -> Event:

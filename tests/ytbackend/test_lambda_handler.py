@@ -311,6 +311,14 @@ def test_what_a_gateway_leaves_out_is_not_missed(settings, absent):
     assert handler(rest("/") | {absent: None}, None)["statusCode"] == 200
 
 
+@pytest.mark.parametrize("absent", ["headers", "requestContext", "rawPath", "rawQueryString", "cookies", "body"])
+def test_what_an_http_api_leaves_out_is_not_missed(settings, absent):
+    settings.ALLOWED_HOSTS = ["*"]
+
+    assert handler({key: value for key, value in http_api().items() if key != absent}, None)["statusCode"] == 200
+    assert handler(http_api() | {absent: None}, None)["statusCode"] == 200
+
+
 def places(value: object, path: tuple = ()) -> list[tuple]:
     """The way to each value within a JSON document."""
     below = value.items() if isinstance(value, dict) else []
