@@ -5,7 +5,7 @@ set -euo pipefail
 umask 022
 
 readonly USER_NAME=ytworker
-readonly APP=/opt/yt-worker              # releases/ID and the link `current`; belongs to root, so no job can change it
+readonly APP=/opt/yt-worker              # releases/ID, the links `current` and `previous`; belongs to root, so no job can change it
 readonly CONFIG=/etc/yt-worker           # worker.env
 readonly STATE=/var/lib/yt-worker        # the worker's own files, where no bucket or database is configured
 readonly CACHE=/var/cache/yt-worker      # speech models from the hub, Deno's and yt-dlp's caches: all can be fetched again
@@ -353,7 +353,7 @@ start() {  # start UNIT: with what is there now; false, with its last words, if 
     changes=$((changes + 1))
     systemctl reset-failed "$1" 2>/dev/null || true
     if systemctl restart "$1" && has_started "$1"; then return; fi
-    journalctl --namespace="$JOURNAL" -q -o cat -n 15 -u "$1" >&2 || true
+    journalctl --namespace="$JOURNAL" -q -o cat -n 8 -u "$1" >&2 || true
     return 1
 }
 
@@ -398,7 +398,10 @@ install_or_update() {
     write_units
     if [ "$changes" != "$before" ]; then run systemctl daemon-reload; restart=yes; fi
     if [ "$previous" != "$release" ]; then restart=yes; fi
-    switch "$release"
+    if [ "$previous" != "$release" ]; then
+        if [ "$previous" ]; then run ln -sfn "$previous" "$APP/previous"; fi
+        switch "$release"
+    fi
 
     first=yes
     for ((number = 1; number <= wanted; number++)); do
@@ -415,7 +418,7 @@ install_or_update() {
         number=${unit#"$UNIT"}
         if [ "${number%.service}" -gt "$wanted" ]; then run systemctl disable --quiet --now "$unit"; fi
     done
-    prune "$release" "$previous"
+    prune
     if [ "$changes" = 0 ]; then
         say "Nothing to change: release ${release##*/}, $wanted workers active."
     elif [ -z "$dry" ]; then
@@ -424,7 +427,6 @@ install_or_update() {
 }
 
 switch() {  # switch RELEASE: the link moves in one step
-    if [ "$(readlink "$APP/current" 2>/dev/null)" = "$1" ]; then return; fi
     run ln -sfn "$1" "$APP/next"
     run mv -T "$APP/next" "$APP/current"
 }
@@ -441,11 +443,12 @@ roll_back() {  # roll_back RELEASE UNIT: to the release and the files there were
     die "the new release does not start (its last words are above). The old one, ${1##*/}, is running again."
 }
 
-prune() {  # prune RELEASE…: all releases but these
+prune() {  # all releases but those that run now and ran before
     local folder
-    for folder in "$APP"/releases/*/; do
-        folder=${folder%/}
-        case " $* " in *" $folder "*) ;; *) if [ -d "$folder" ]; then run rm -rf "$folder"; fi ;; esac
+    for folder in "$APP"/releases/*; do
+        if [ -d "$folder" ] && ! [[ $folder -ef $APP/current || $folder -ef $APP/previous || -n $dry ]]; then
+            run rm -rf "$folder"
+        fi
     done
 }
 
@@ -527,7 +530,7 @@ uninstall() {
         run chown root:root "$ENV_FILE"  # the group goes with the user
         run chmod 600 "$ENV_FILE"
     fi
-    if [ -e "$STATE" ]; then run chown -R root:root "$STATE"; fi
+    if [ -e "$STATE" ] && ! [ "$(stat -c %U "$STATE")" = root ]; then run chown -R root:root "$STATE"; fi
     if getent passwd "$USER_NAME" >/dev/null; then run userdel "$USER_NAME"; fi
     if [ "$changes" = 0 ]; then say "Nothing to remove."; elif [ -z "$dry" ]; then
         say "Removed. Packages of the system stay$([ "$purge" ] || echo ", and so do $CONFIG and $STATE (--purge)")."
