@@ -61,7 +61,7 @@ USER 1000:1000
 STOPSIGNAL SIGTERM
 # Alive and not frozen. Not whether the database answers: a worker waits for that by itself, and a restart mends nothing.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s \
-    CMD ["/bin/sh", "-c", "read -r worker _ </proc/1/task/1/children && grep -q '^State:.[SRD]' /proc/$worker/status"]
+    CMD ["/bin/sh", "-c", "grep -q '^State:.[SRD]' /proc/$(cut -d' ' -f1 /proc/1/task/1/children)/status"]
 # The first process of a container ignores a signal that it has no handler for: Python while it starts, and the worker
 # at the second SIGTERM. So tini is the first, passes signals on, and buries what yt-dlp's children leave.
 ENTRYPOINT ["/usr/bin/tini", "--"]
