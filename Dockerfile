@@ -30,7 +30,9 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends gcc libc6-dev libmariadb-dev pkg-config \
     && rm -rf /var/lib/apt/lists/*
 COPY constraints.txt requirements.txt requirements-worker.txt /requirements/
-RUN python -m venv /opt/venv \
+# Zappa is the API's way to Lambda.
+RUN sed -i '/^zappa==/d' /requirements/requirements.txt \
+    && python -m venv /opt/venv \
     && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check -r /requirements/requirements-worker.txt
 
 FROM ${PYTHON_IMAGE} AS worker
