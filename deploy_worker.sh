@@ -3,6 +3,7 @@
 # docs/worker.md explains it; `deploy_worker.sh --help` lists what it can do.
 set -euo pipefail
 umask 022
+PATH=$PATH:/usr/sbin:/sbin
 
 readonly USER_NAME=ytworker
 readonly APP=/opt/yt-worker              # releases/ID, the links `current` and `previous`; belongs to root, so no job can change it
@@ -28,7 +29,7 @@ usage: deploy_worker.sh [install|update] [--source DIR|TAR.GZ] [--env-file FILE]
   uninstall        ends the workers and removes all but their configuration and files
   pack             write the worker's source for another machine; the same source gives the same bytes
 
-  --source         a checkout or what `pack` wrote (without it: the folder of this script)
+  --source         a checkout or what `pack` wrote (without it: the folder of this script, else the release that runs)
   --env-file       the environment, NAME=VALUE a line; kept as /etc/yt-worker/worker.env (needed the first time)
   --workers        how many run side by side (without it: as many as there are, at first 1)
   --dry-run        print every command and change nothing
@@ -82,6 +83,12 @@ need_systemd() {
     [ "$dry" ] || die "systemd does not run this machine. In a container use the image of the Dockerfile's target \"worker\"."
 }
 
+lock() {
+    if [ "$dry" ]; then return; fi
+    exec 9>/run/yt-worker-deploy.lock
+    flock -n 9 || die "another deploy_worker.sh is at work on this machine."
+}
+
 distribution() {
     local ID='' ID_LIKE='' VERSION_ID=''
     # shellcheck source=/dev/null
@@ -115,9 +122,14 @@ is_ready() { find_python >/dev/null && has_compiler && [ -n "$(type -P dbus-daem
 install_packages() {
     if is_ready; then return; fi
     say "Installing Python, a compiler and the headers of the database driver …"
+    local name
     case $distribution in
-    amazon)  # no curl here: Amazon Linux comes with curl-minimal, which conflicts with it
-        quietly dnf install -y -q python3.13 python3.13-devel python3.13-pip gcc mariadb-connector-c-devel \
+    amazon)  # a machine may be held at an older release, which has no 3.13 yet
+        for name in python3.13 python3.12 python3.11; do
+            if [ "$dry" ] || dnf -q list "$name" >/dev/null 2>&1; then break; fi
+        done
+        # No curl here: Amazon Linux comes with curl-minimal, which conflicts with it.
+        quietly dnf install -y -q "$name" "$name-devel" "$name-pip" gcc mariadb-connector-c-devel \
             pkgconf-pkg-config tar gzip util-linux shadow-utils ;;
     debian)
         quietly apt-get update -qq
@@ -378,10 +390,7 @@ install_or_update() {
     /home/* | /root/* | /tmp/* | /var/tmp/*) die "SPEECH_MODEL is in a folder that the worker cannot see. Move it to /opt or /srv." ;;
     esac
 
-    if [ -z "$dry" ]; then
-        exec 9>/run/yt-worker-deploy.lock
-        flock -n 9 || die "another deploy_worker.sh is at work on this machine."
-    fi
+    lock
     install_packages
     python=$(find_python || { [ "$dry" ] && echo /usr/bin/python3.13; })
     make_user
@@ -394,11 +403,14 @@ install_or_update() {
 
     cp "$wanted_env" "$work/env"
     if [ "$previous" != "$release" ] || ! cmp -s "$work/env" "$ENV_FILE"; then check "$release"; fi
+    put "${BASH_SOURCE[0]}" "$APP/deploy_worker.sh" 755 root:root
     local before=$changes restart=
     put "$work/env" "$ENV_FILE" 640 root:$USER_NAME
     write_units
     if [ "$changes" != "$before" ]; then run systemctl daemon-reload; restart=yes; fi
     if [ "$previous" != "$release" ]; then restart=yes; fi
+    # All at once, and the link moves only then: a job that is given back goes to the new release, and is given back once.
+    if [ "$restart" ] && [ "${#present[@]}" != 0 ]; then run systemctl stop "${present[@]}"; fi
     if [ "$previous" != "$release" ]; then
         if [ "$previous" ]; then run ln -sfn "$previous" "$APP/previous"; fi
         switch "$release"
@@ -410,7 +422,7 @@ install_or_update() {
         if [ ! -L "$UNITS/multi-user.target.wants/$unit" ]; then run systemctl enable --quiet "$unit"; fi
         if [ -z "$restart" ] && [ "$(property "$unit" ActiveState 2>/dev/null)" = active ]; then continue; fi
         if ! start "$unit"; then
-            if [ "$first" ] && [ "$previous" ]; then roll_back "$previous" "$unit"; fi
+            if [ "$first" ] && [ "$previous" ]; then roll_back "$previous"; fi
             die "$unit does not start (its last words are above). See: journalctl --namespace=$JOURNAL -u $unit"
         fi
         first=
@@ -420,10 +432,12 @@ install_or_update() {
         if [ "${number%.service}" -gt "$wanted" ]; then run systemctl disable --quiet --now "$unit"; fi
     done
     prune
+    local active="$wanted workers active"
+    if [ "$wanted" = 1 ]; then active="1 worker active"; fi
     if [ "$changes" = 0 ]; then
-        say "Nothing to change: release ${release##*/}, $wanted workers active."
+        say "Nothing to change: release ${release##*/}, $active."
     elif [ -z "$dry" ]; then
-        say "Done: release ${release##*/}, $wanted workers active."
+        say "Done: release ${release##*/}, $active."
     fi
 }
 
@@ -432,15 +446,17 @@ switch() {  # switch RELEASE: the link moves in one step
     run mv -T "$APP/next" "$APP/current"
 }
 
-roll_back() {  # roll_back RELEASE UNIT: to the release and the files there were before
-    local file
+roll_back() {  # roll_back RELEASE: to the release and the files there were before
+    local file unit
     say "Going back to the release ${1##*/}: the new one does not start." >&2
     while IFS= read -r file; do
         if [ -s "$work/before$file" ]; then cp -p "$work/before$file" "$file"; else rm -f "$file"; fi
     done < <(cd "$work/before" 2>/dev/null && find . -type f -path './etc/*' -printf '/%P\n')
     systemctl daemon-reload
     switch "$1"
-    start "$2" || die "the old release does not start either. See: journalctl --namespace=$JOURNAL -u $2"
+    for unit in "${present[@]}"; do
+        start "$unit" || die "the old release does not start either. See: journalctl --namespace=$JOURNAL -u $unit"
+    done
     die "the new release does not start (its last words are above). The old one, ${1##*/}, is running again."
 }
 
@@ -516,6 +532,7 @@ uninstall() {
     local unit path
     need_root uninstall
     need_systemd
+    lock
     mapfile -t present < <(instances)
     for unit in "${present[@]}"; do run systemctl disable --quiet --now "$unit"; done
     if [ -e "$UNITS/ytworker.slice" ]; then run systemctl stop ytworker.slice; fi
@@ -543,6 +560,7 @@ uninstall() {
 command=install
 case ${1:-} in install | update | status | uninstall | pack) command=$1; shift ;; esac
 source=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+if [ ! -e "$source/manage.py" ] && [ -e "$APP/current" ]; then source=$APP/current; fi
 env_file='' workers='' purge='' target=''
 while [ $# -gt 0 ]; do
     case $1 in
@@ -562,6 +580,7 @@ if [ -n "$workers" ] && ! [[ $workers =~ ^[1-9][0-9]?$ ]]; then die "--workers i
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+trap '' HUP  # a terminal that goes away leaves no worker stopped
 case $command in
 install | update) install_or_update "$command" ;;
 *) "$command" ;;
