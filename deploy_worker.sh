@@ -182,8 +182,11 @@ build() {  # build FOLDER: a release with an environment of its own; the file `c
     run tar -cf "$work/source.tar" -C "$source" -T "$work/files"
     run tar -xf "$work/source.tar" -C "$1" --no-same-owner --no-same-permissions
     quietly "$python" -m venv "$1/venv"
-    run sed -i '/^zappa==/d' "$1/requirements.txt"  # the API's way to Lambda
-    quietly "$1/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input -r "$1/requirements-worker.txt"
+    run mkdir "$work/requirements"
+    run cp "$1/constraints.txt" "$1/requirements.txt" "$1/requirements-worker.txt" "$work/requirements"
+    run sed -i '/^zappa==/d' "$work/requirements/requirements.txt"  # the API's way to Lambda
+    quietly "$1/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input \
+        -r "$work/requirements/requirements-worker.txt"
     # Nothing can be compiled later: the folder is read-only for the worker.
     quietly "$1/venv/bin/python" -m compileall -q "$1/accounts" "$1/transcripts" "$1/videos" "$1/ytbackend"
     # Names the release and not `current`: a worker that still runs when the link moves must not mix two releases.

@@ -46,10 +46,10 @@ class Machine:
 
     def __enter__(self) -> Self:
         self._folder.mkdir()
-        command = ["unshare", "--mount", "--propagation=private", "sh", "-c", _BOOT, "sh", self._folder, *self._shared]
+        command = ["unshare", "--mount", "--propagation=private", "sh", "-c", _BOOT, "sh", str(self._folder)]
         with self._log.open("wb") as log:
             self._nspawn = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                [*command, *self._shared], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
         try:
             self._wait_until_booted()

@@ -31,7 +31,7 @@ def deploy(
     if bare:
         steps.append(f"mount --bind /dev/null {shutil.which('pkg-config')}")
     steps.append('exec "$@"' if root else 'exec unshare --user "$@"')
-    command = ["unshare", "--map-root-user", "--mount", "sh", "-ec", "\n".join(steps), "sh", SCRIPT, *arguments]
+    command = ["unshare", "--map-root-user", "--mount", "sh", "-ec", "\n".join(steps), "sh", str(SCRIPT), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 

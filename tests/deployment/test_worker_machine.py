@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import boto3
 import pytest
@@ -50,6 +50,7 @@ class Life(NamedTuple):
     exposure: float
     limits: str
     again: subprocess.CompletedProcess[str]
+    said_again: subprocess.CompletedProcess[str]
     status: subprocess.CompletedProcess[str]
     in_hand: str
     updated: subprocess.CompletedProcess[str]
@@ -170,7 +171,7 @@ def lived(booted: machine.Machine, answered: threading.Event) -> Life:
         look = f"ls -d {paths}; getent passwd ytworker; systemctl list-units -q --plain 'yt*'"
         return booted.run("sh", "-c", look).stdout
 
-    seen: dict[str, object] = {}
+    seen: dict[str, Any] = {}
     seen["installed"] = deploy(
         "--source", "/srv/share/one.tar.gz", "--env-file", "/srv/share/worker.env", "--workers", "2"
     )
@@ -186,7 +187,10 @@ def lived(booted: machine.Machine, answered: threading.Event) -> Life:
     seen["limits"] = booted.says(
         "systemctl", "show", "-p", "MemoryMax,TasksMax,TimeoutStopUSec", "yt-worker@1", "ytworker.slice"
     )
-    seen["again"] = deploy("--source", "/srv/share/one.tar.gz", "--env-file", "/srv/share/worker.env", "--workers", "2")
+    seen["again"] = booted.run("/opt/yt-worker/deploy_worker.sh")
+    seen["said_again"] = deploy(
+        "--source", "/srv/share/one.tar.gz", "--env-file", "/srv/share/worker.env", "--workers", "2"
+    )
     seen["status"] = deploy("status")
 
     before = current()
@@ -255,7 +259,11 @@ def test_workers_have_limits(life):
 
 
 def test_a_second_run_changes_nothing_and_says_so(life):
-    assert re.fullmatch(r"Nothing to change: release \w+, 2 workers active\.\n", life.again.stdout)
+    assert re.fullmatch(r"Nothing to change: release \w+, 2 workers active\.\n", life.said_again.stdout)
+
+
+def test_without_arguments_it_keeps_what_there_is(life):
+    assert life.again.stdout == life.said_again.stdout
 
 
 @pytest.mark.parametrize(
