@@ -114,7 +114,8 @@ sys.exit(not pathlib.Path(sysconfig.get_path("include"), "Python.h").exists())' 
 }
 
 has_compiler() {
-    command -v cc pkg-config >/dev/null && { pkg-config --exists libmariadb || pkg-config --exists mysqlclient; }
+    cc --version >/dev/null 2>&1 && pkg-config --version >/dev/null 2>&1 &&
+        { pkg-config --exists libmariadb || pkg-config --exists mysqlclient; }
 }
 
 is_ready() { find_python >/dev/null && has_compiler && [ -n "$(type -P dbus-daemon dbus-broker)" ]; }

@@ -29,15 +29,15 @@ def tool(name: str) -> str:
 
 
 def deploy(
-    folder: Path, *arguments: str, release: str = DEBIAN, systemd: bool = True, bare: bool = False, root: bool = True
+    folder: Path, *arguments: str, release: str = DEBIAN, systemd: bool = True, without: str = "", root: bool = True
 ) -> subprocess.CompletedProcess[str]:
-    """Run the script where /etc/os-release says ``release``; ``bare``: without what a compiler needs."""
+    """Run the script where /etc/os-release says ``release``, and where the program ``without`` is missing."""
     (folder / "os-release").write_text(release)
     steps = [f"mount --bind {folder}/os-release $(readlink -f /etc/os-release)", "mount -t tmpfs tmpfs /run"]
     if systemd:
         steps.append("mkdir -p /run/systemd/system")
-    if bare:
-        steps.append(f"mount --bind /dev/null {shutil.which('pkg-config')}")
+    if without:
+        steps.append(f"mount --bind /dev/null {Path(tool(without)).resolve()}")
     steps.append('exec "$@"' if root else 'exec unshare --user "$@"')
     command = ["unshare", "--map-root-user", "--mount", "sh", "-ec", "\n".join(steps), "sh", str(SCRIPT), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
@@ -71,8 +71,9 @@ def test_it_teaches_its_commands():
     ],
     ids=["amazon", "debian", "ubuntu"],
 )
-def test_it_installs_what_the_driver_is_compiled_with(tmp_path, env_file, release, command, packages):
-    done = deploy(tmp_path, "--env-file", str(env_file), "--dry-run", release=release, bare=True)
+@pytest.mark.parametrize("missing", ["cc", "pkg-config"])
+def test_it_installs_what_the_driver_is_compiled_with(tmp_path, env_file, release, command, packages, missing):
+    done = deploy(tmp_path, "--env-file", str(env_file), "--dry-run", release=release, without=missing)
 
     line = next(line for line in done.stdout.splitlines() if command in line)
     assert packages <= set(line.split())
