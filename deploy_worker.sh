@@ -341,7 +341,7 @@ check() {  # check RELEASE: would it work? What is only away for a while does no
         if grep -q Error "$work/output"; then
             passing "the database does not answer ($(tail -1 "$work/output")): look at DATABASE_URL and the security group."
         else
-            passing "the database lacks migrations of this release: zappa manage default migrate"
+            passing "the database lacks migrations of this release: run them first (docs/deploy.md)."
         fi
     fi
 }
@@ -493,7 +493,7 @@ def schema():
     from django.db.migrations.executor import MigrationExecutor
     executor = MigrationExecutor(connection)
     if missing := executor.migration_plan(executor.loader.graph.leaf_nodes()):
-        raise ValueError(f"{len(missing)} migrations are missing: zappa manage default migrate")
+        raise ValueError(f"{len(missing)} migrations are missing: run them (docs/deploy.md)")
     return "has all migrations"
 def queue():
     import boto3

@@ -225,7 +225,8 @@ def test_it_installs_on_a_machine_that_has_never_seen_it(life):
 
 def test_it_warns_of_a_database_without_tables_and_starts_all_the_same(life):
     assert (
-        "Warning: the database lacks migrations of this release: zappa manage default migrate" in life.installed.stdout
+        "Warning: the database lacks migrations of this release: run them first (docs/deploy.md)."
+        in life.installed.stdout
     )
 
 
