@@ -1,21 +1,22 @@
 #!/usr/bin/env bash
 # prepare.sh PYTHON: installs what tests and checks need into PYTHON's environment; on Debian and Ubuntu with
-# root also MariaDB and the headers for its driver. Where that cannot be had, it says what is left out.
+# root also MariaDB, the headers for its driver, and systemd-nspawn. Where that cannot be had, it says what is left out.
 set -euo pipefail
 python=$1
 
-has_mariadb() {
-    for program in mariadbd mariadb-install-db mariadb_config pkg-config cc; do
+has() {
+    for program in "$@"; do
         PATH=$PATH:/usr/sbin command -v "$program" >/dev/null || return 1
     done
 }
+has_mariadb() { has mariadbd mariadb-install-db mariadb_config pkg-config cc; }
 
-if ! has_mariadb && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    echo "Installing MariaDB and the headers of its driver …"
+if ! { has_mariadb && has systemd-nspawn; } && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "Installing MariaDB, the headers of its driver, and a systemd to throw away …"
     apt-get update -qq
     # The core packages bring the programs without a service that starts by itself.
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-        mariadb-server-core mariadb-client-core libmariadb-dev pkg-config build-essential \
+        mariadb-server-core mariadb-client-core libmariadb-dev pkg-config build-essential systemd-container \
         pocketsphinx-testdata >/dev/null  # the last: human speech with a known text, to listen to
 fi
 
