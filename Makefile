@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo run test lint format bench soak
+.PHONY: help demo run test lint format bench soak package
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -37,6 +37,10 @@ soak: $(VENV)/dev ## ten minutes in which everything breaks at random, and nothi
 
 bench: $(VENV)/dev ## what long audio costs: memory, processor time, lost words; HOURS=10 for the long run
 	@$(BIN)/python -m benchmarks.long_audio --hours $(or $(HOURS),0.2)
+
+package: $(VENV)/dev ## dist/yt-backend.zip, which Lambda runs; and the proofs that it can
+	@$(BIN)/python -m deployment.package
+	@$(BIN)/python -m deployment.inspect_package
 
 # The embedded stack needs no compiler, no root, no MySQL and no AWS: every pin but the database driver's and Zappa's.
 $(VENV)/embedded: requirements.txt requirements-worker.txt local/requirements.txt constraints.txt | $(VENV)/bin/python
