@@ -118,7 +118,7 @@ def imports(package: Package) -> Iterator[str]:
 def no_paths(package: Package) -> Iterator[str]:
     """Nothing names a folder of the machine that built it."""
     home = Path.home()
-    folders = {str(ROOT), sys.prefix, sys.base_prefix, str(find().path.parents[1])} - {"/usr", "/usr/local"}
+    folders = {str(ROOT), sys.prefix, sys.base_prefix, find().prefix} - {"/usr", "/usr/local"}
     folders |= {str(home)} if len(home.parts) > 2 else set()  # /root is everybody's
     named = [re.escape(folder.encode()) + rb"(?![\w.-])" for folder in folders]
     named.append(re.escape(tempfile.gettempdir().encode()) + rb"/package-")

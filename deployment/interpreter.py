@@ -10,15 +10,19 @@ from typing import NamedTuple
 
 WANTED = "3.13"
 # Without these it cannot build: some interpreters lack what was not there when they were compiled.
-_PROBE = "import ensurepip, platform, ssl, venv, zlib; print(platform.python_version(), platform.machine())"
+_PROBE = """
+import ensurepip, platform, ssl, sys, venv, zlib
+print(platform.python_version(), platform.machine(), sys.base_prefix, sep="\\n")
+"""
 
 
 class Interpreter(NamedTuple):
-    """An interpreter that has been run: ``version`` as in 3.13.0, ``machine`` as in x86_64."""
+    """An interpreter that has been run: ``version`` as in 3.13.0, ``machine`` as in x86_64, where it is installed."""
 
     path: Path
     version: str
     machine: str
+    prefix: str
 
 
 def find() -> Interpreter:
@@ -54,7 +58,7 @@ def _try(path: Path) -> Interpreter | None:
         done = subprocess.run([path, "-I", "-c", _PROBE], capture_output=True, text=True, check=False, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    version, _, machine = done.stdout.strip().partition(" ")
-    if done.returncode or not version.startswith(f"{WANTED}."):
+    said = done.stdout.splitlines()
+    if done.returncode or len(said) != 3 or not said[0].startswith(f"{WANTED}."):
         return None
-    return Interpreter(path, version, machine)
+    return Interpreter(path, *said)

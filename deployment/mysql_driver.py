@@ -46,12 +46,18 @@ _INSTALL = (
 )
 
 
-def fingerprint() -> str:
-    """Of the compiler and of the libraries that would be shipped; ends the program where they are not there."""
+def shipped() -> list[Path]:
+    """The libraries and plugins of this machine that go into the wheel; ends the program where they are not there."""
     if not (shutil.which("cc") and shutil.which("strip") and shutil.which("mariadb_config")):
         raise SystemExit(_INSTALL)
+    return [*map(_library, _LINKED), *_plugin_files()]
+
+
+def fingerprint() -> str:
+    """Of the compiler, and of what is shipped of this machine."""
+    files = shipped()
     digest = hashlib.sha256(_output("cc", "--version").encode())
-    for path in [*map(_library, _LINKED), *_plugin_files()]:
+    for path in files:
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -79,7 +85,7 @@ def _build(version: str, interpreter: Interpreter, tools: Path, work: Path) -> P
         "SOURCE_DATE_EPOCH": "315532800",  # 1980, the first year of zip
         "PYTHONHASHSEED": "0",
         # The same bytes wherever it is built: no path of this machine, no assertion that names one, no notes for gdb.
-        "CFLAGS": f"-g0 -O2 -DNDEBUG -ffile-prefix-map={work}=. -ffile-prefix-map={interpreter.path.parents[1]}=.",
+        "CFLAGS": f"-g0 -O2 -DNDEBUG -ffile-prefix-map={work}=. -ffile-prefix-map={interpreter.prefix}=.",
         "LDFLAGS": "-Wl,--build-id=none -Wl,--strip-all",
     } | {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
     wheel = ["-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-cache-dir"]
@@ -136,7 +142,7 @@ def _bring_along(tree: Path, environment: Mapping[str, str]) -> None:
         _run(["strip", "--strip-unneeded", path], environment)
 
 
-def _plugin_files() -> Iterable[Path]:
+def _plugin_files() -> list[Path]:
     folder = Path(_output("mariadb_config", "--plugindir").strip())
     files = [folder / name for name in WANTED_PLUGINS]
     if missing := [str(path) for path in files if not path.is_file()]:
