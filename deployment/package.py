@@ -1,8 +1,8 @@
 """``python -m deployment.package`` builds ``dist/yt-backend.zip``, which Lambda runs.
 
 It needs no container, no root and no AWS account, but the Python that Lambda runs, a C compiler and MariaDB's client
-library. The same source gives the same bytes, on the same versions of those. Below ``dist/cache`` it keeps what takes
-long: the driver, and the programs that build it.
+library. The same source gives the same bytes, on the same versions of those. Below ``dist/.cache`` it keeps what takes
+long: the driver, and the programs that build it. (Zappa looks into every folder without a dot in front.)
 """
 
 import argparse
@@ -26,7 +26,8 @@ DIST = ROOT / "dist"
 PACKAGE = DIST / "yt-backend.zip"
 STAGE = "default"
 MANIFEST = "package.json"  # at the zip's root: what it was made of
-_INPUTS = ("requirements.txt", "constraints.txt", "zappa_settings.json")
+_INPUTS = ("requirements.txt", "constraints.txt", "zappa_settings.json", "deployment/requirements.txt")
+_BUILDERS = ("archive", "contents", "elf", "interpreter", "mysql_driver", "package")  # modules that decide on its bytes
 
 # Zappa's own code writes the module that its handler reads. What differs between accounts does not go in: the function
 # gets it by its variables, and the handler learns region, domain and base path from each event.
@@ -44,8 +45,8 @@ sys.stdout.write(cli.get_zappa_settings_string())
 def fingerprint(interpreter: Interpreter) -> str:
     """Of everything that the package is made of; two trees with the same one give the same bytes."""
     digest = hashlib.sha256(repr((interpreter.version, interpreter.machine, mysql_driver.fingerprint())).encode())
-    ours = [*map(Path, _INPUTS), *contents.own_files()]
-    ours += [path.relative_to(ROOT) for path in (*ROOT.glob("deployment/*.py"), ROOT / "deployment/requirements.txt")]
+    builders = [Path("deployment", name).with_suffix(".py") for name in _BUILDERS]
+    ours = [*map(Path, _INPUTS), *builders, *contents.own_files()]
     for path in sorted(ours):
         digest.update(f"{path}\n".encode() + hashlib.sha256((ROOT / path).read_bytes()).digest())
     return digest.hexdigest()
@@ -66,7 +67,7 @@ def build(target: Path = PACKAGE, *, cache: Path | None = None) -> Path:
 
     ``cache`` is by default beside the target. One build at a time uses it.
     """
-    cache = cache or target.parent / "cache"
+    cache = cache or target.parent / ".cache"
     interpreter = find()
     inputs = fingerprint(interpreter)
     with _alone(cache), tempfile.TemporaryDirectory(prefix="package-") as work:

@@ -17,6 +17,9 @@ _HIDE = 'for path in "$@"; do shift; [ "$path" = -- ] && break; mount --bind /de
 _LOG_IN = """
 import json, sys
 sys.path.append(sys.argv[1])
+if len(sys.argv) > 3:
+    import ssl
+    ssl.create_default_context()
 import MySQLdb
 try:
     connection = MySQLdb.connect(connect_timeout=10, **json.loads(sys.argv[2]))
@@ -39,12 +42,16 @@ def private_namespace() -> list[str]:
     return []
 
 
-def log_in(tree: Path, port: int, *, password: str = PASSWORD, **options) -> tuple[str, list[str]]:
-    """What the client says, and which libraries it has loaded."""
+def log_in(tree: Path, port: int, *, password: str = PASSWORD, beside_ssl=False, **options) -> tuple[str, list[str]]:
+    """What the client says, and which libraries it has loaded.
+
+    ``beside_ssl``: after Python has loaded the OpenSSL of this machine, as boto3 does on Lambda.
+    """
     arguments = {"host": "127.0.0.1", "port": port, "user": USER, "password": password, "database": "transcripts"}
     python = [str(interpreter.find().path), "-I", "-S", "-B", "-c", _LOG_IN, str(tree)]
+    namespace = [] if beside_ssl else private_namespace()
     done = subprocess.run(
-        [*private_namespace(), *python, json.dumps(arguments | options)],
+        [*namespace, *python, json.dumps(arguments | options), *(["beside"] if beside_ssl else [])],
         capture_output=True, text=True, check=True, cwd="/", env={"PATH": os.environ["PATH"]},
     )  # fmt: skip
     said, loaded = json.loads(done.stdout)
@@ -130,3 +137,11 @@ def test_it_uses_the_packages_libraries_alone(unpacked, authority):
     names = {Path(path).name.partition("-")[0].partition(".")[0] for path in loaded if path.startswith(str(unpacked))}
     assert {"libmariadb", "libssl", "libcrypto", "libz", "caching_sha2_password"} <= names
     assert {str(path) for path in mysql_driver.shipped()} & set(loaded) == set()
+
+
+def test_it_logs_in_beside_another_openssl(unpacked, authority):
+    with Server(knows_hash=False, tls=authority.server("127.0.0.1")) as server:
+        said, loaded = log_in(unpacked, server.port, beside_ssl=True, **verified(authority))
+
+    assert (said, server.logins) == ("welcome", ["full, over TLS"])
+    assert len([path for path in loaded if "/libcrypto" in path]) == 2
