@@ -101,10 +101,11 @@ def fill(tree: Path, work: Path, interpreter: Interpreter, cache: Path) -> None:
     for path in contents.own_files():
         (tree / path.parent).mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / path, tree / path)
-    (tree / "zappa_settings.py").write_text(_zappa_settings(tools, work), "utf-8")
+    (tree / "zappa_settings.py").write_text(zappa_settings(tools, work), "utf-8")
 
 
-def _zappa_settings(tools: Path, work: Path) -> str:
+def zappa_settings(tools: Path, work: Path) -> str:
+    """The module that Zappa's handler reads; ends the program where it would differ between accounts."""
     stage = json.loads((ROOT / "zappa_settings.json").read_text("utf-8"))[STAGE]
     differs = {key for key, value in stage.items() if "${" in json.dumps(value)}
     if differs & {"events", "environment_variables"}:

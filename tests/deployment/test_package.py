@@ -1,6 +1,7 @@
 """What is built: the same bytes everywhere, and something that works."""
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from deployment import contents, inspect_package, interpreter
+from deployment import contents, inspect_package, interpreter, mysql_driver
 from deployment import package as packing
 
 ROOT = contents.ROOT
@@ -74,6 +75,31 @@ call_command("check")
     done = subprocess.run([*python, unpacked.parent], capture_output=True, text=True, check=True, env={})
 
     assert [line[:3] for line in done.stdout.splitlines()[:6]] == ["200"] * 6
+
+
+def test_it_knows_nothing_of_an_account(unpacked):
+    settings: dict = {}
+
+    exec((unpacked / "zappa_settings.py").read_text(), settings)
+
+    assert (settings["DJANGO_SETTINGS"], settings["API_STAGE"]) == ("ytbackend.settings", "default")
+    assert (settings["ENVIRONMENT_VARIABLES"], settings["DOMAIN"], settings["BASE_PATH"]) == ({}, None, None)
+
+
+def test_events_that_differ_between_accounts_are_refused(tmp_path, monkeypatch):
+    events = [{"function": "videos.queue.take", "event_source": {"arn": "${QueueArn}"}}]
+    (tmp_path / "zappa_settings.json").write_text(json.dumps({"default": {"events": events}}))
+    monkeypatch.setattr(packing, "ROOT", tmp_path)
+
+    with pytest.raises(SystemExit, match="must not differ between accounts"):
+        packing.zappa_settings(tmp_path, tmp_path)
+
+
+def test_without_a_compiler_it_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(SystemExit, match="apt-get install build-essential pkg-config libmariadb-dev"):
+        mysql_driver.shipped()
 
 
 def test_it_is_not_current_when_a_source_has_changed(package, tmp_path, monkeypatch):
