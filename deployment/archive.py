@@ -34,11 +34,11 @@ def compile_all(tree: Path, interpreter: Interpreter, validation: Validation = "
 def write(tree: Path, target: Path) -> None:
     """The folder's files as ``target``, in order, without times, owners, or modes of this machine."""
     temporary = target.with_suffix(".part")
-    with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+    with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(path for path in tree.rglob("*") if path.is_file()):
             entry = zipfile.ZipInfo(path.relative_to(tree).as_posix(), FIRST_YEAR)
             entry.create_system = 3  # Unix, so that modes count
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = (stat.S_IFREG | (0o755 if ".so" in path.suffixes else 0o644)) << 16
-            archive.writestr(entry, path.read_bytes(), compresslevel=9)
+            archive.writestr(entry, path.read_bytes())
     temporary.replace(target)
