@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from deployment import archive, interpreter, package
 from deployment.contents import ROOT
-from local.functions import python_with_client
+from local.functions import CLIENT, interpreter_with
 from local.lambda_runtime import LambdaRuntime
 
 OURS, ZAPPAS = "ytbackend.lambda_handler.handler", "zappa.handler.lambda_handler"
@@ -196,7 +196,7 @@ def main() -> None:
     rounds = max(2, parser.parse_args().rounds)
     if not package.is_current():
         package.build()
-    python = python_with_client()
+    python = interpreter_with(CLIENT)
     starts: dict[Variant, list[Start]] = {variant: [] for variant in VARIANTS}
     folder = Path(tempfile.mkdtemp(prefix="cold-"))
     try:

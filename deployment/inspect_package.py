@@ -16,6 +16,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
 
 from deployment import elf
 from deployment.archive import FIRST_YEAR
@@ -217,7 +218,9 @@ def _known_secrets() -> list[tuple[str, bytes]]:
     if worker.exists():
         lines = [line.partition("=") for line in worker.read_text("utf-8").splitlines()]
         found |= {name: value.strip("'\"") for name, _, value in lines if name in _SECRET_VARIABLES}
-    return [(name, found[name].encode()) for name in _SECRET_VARIABLES if len(found.get(name, "")) >= 8]
+    values = [(name, found.get(name, "")) for name in _SECRET_VARIABLES]
+    values += [(name, unquote(urlsplit(value).password or "")) for name, value in values if "://" in value]
+    return [(name, value.encode()) for name, value in values if len(value) >= 8]
 
 
 def _regular(tree: Path) -> list[Path]:

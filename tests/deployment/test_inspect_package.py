@@ -114,12 +114,21 @@ def test_the_inspection_refuses_settings_of_an_account(tree, path):
     assert found(tree, inspect_package.no_secrets) == [f"{path} is a settings file of an account."]
 
 
-def test_the_inspection_refuses_what_the_settings_beside_the_package_keep_secret(tree, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("line", "secret"),
+    [
+        ("DJANGO_SECRET_KEY='a long and random text'", "a long and random text"),
+        ("DATABASE_URL=mysql://api:a%2Frandom%40password@db:3306/transcripts", "a/random@password"),
+    ],
+)
+def test_the_inspection_refuses_what_the_settings_beside_the_package_keep_secret(
+    tree, tmp_path, monkeypatch, line, secret
+):
     monkeypatch.setattr(inspect_package, "DIST", tmp_path)
-    put(tmp_path, "worker.env", "DJANGO_SECRET_KEY='a long and random text'\nSPEECH_MODEL=small\n")
-    put(tree, "notes.txt", "do not forget: a long and random text")
+    put(tmp_path, "worker.env", f"SPEECH_MODEL=small\n{line}\n")
+    put(tree, "notes.txt", f"do not forget: {secret}")
 
-    assert found(tree, inspect_package.no_secrets) == ["notes.txt has the value of DJANGO_SECRET_KEY in it."]
+    assert found(tree, inspect_package.no_secrets) == [f"notes.txt has the value of {line.partition('=')[0]} in it."]
 
 
 def test_the_inspection_refuses_the_time_of_the_build(tree):
