@@ -10,4 +10,4 @@ class ComposedConfig(AppConfig):
 
     def ready(self) -> None:
         """Registers the checks."""
-        from ytbackend import checks  # noqa: F401
+        from ytbackend import checks, migration_safety  # noqa: F401
