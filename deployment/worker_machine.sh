@@ -4,9 +4,10 @@
 # /etc/yt-machine.env and runs `install`. A timer runs `tend` every minute.
 set -euo pipefail
 umask 077
-readonly CONFIG=${YT_MACHINE_ENV:-/etc/yt-machine.env} # AWS_REGION ARTIFACTS QUEUE_URL DATABASE_HOST DATABASE_SECRET PROXY_SECRET
+readonly CONFIG=${YT_MACHINE_ENV:-/etc/yt-machine.env}
 readonly FOLDER=${YT_WORKER_FOLDER:-/etc/yt-worker}
 readonly STATE=${YT_MACHINE_STATE:-/run/yt-machine-protected}
+readonly UNITS=${YT_UNITS:-/etc/systemd/system}
 readonly METADATA=${YT_METADATA:-http://169.254.169.254/latest} # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html
 readonly GROUP=yt-backend-worker
 set -a
@@ -72,14 +73,14 @@ tend() {
 }
 
 install_timer() {
-    cat >/etc/systemd/system/yt-machine.service <<'END'
+    cat >"$UNITS"/yt-machine.service <<'END'
 [Unit]
 Description=The worker's database password, and what its machine owes the auto-scaling group
 [Service]
 Type=oneshot
 ExecStart=/usr/local/sbin/yt-machine tend
 END
-    cat >/etc/systemd/system/yt-machine.timer <<'END'
+    cat >"$UNITS"/yt-machine.timer <<'END'
 [Unit]
 Description=Every minute
 [Timer]
@@ -102,8 +103,7 @@ write_environment() {
 }
 
 install_worker() {
-    local work
-    work=$(mktemp -d)
+    work=$(mktemp -d) # not local: the trap needs it after the function's end
     trap 'rm -rf "$work"' EXIT
     write_password
     aws s3 cp --only-show-errors "s3://$ARTIFACTS/worker.tar.gz" "$work/worker.tar.gz"
