@@ -27,7 +27,7 @@ metadata() {
 # RDS changes the password every seven days. MySQL's driver reads this file with each new connection, so a worker goes
 # on with its job; the password in its environment would be the old one until it starts anew.
 write_password() {
-    mkdir -p "$FOLDER"
+    install -d -m 0755 "$FOLDER" # the files in it are for their group
     secret "$DATABASE_SECRET" | python3 -c '
 import json, sys
 

@@ -133,6 +133,12 @@ def test_the_password_is_for_root_until_the_workers_group_exists(machine):
     assert stat.S_IMODE((machine.worker / "database.cnf").stat().st_mode) & 0o007 == 0
 
 
+def test_the_workers_group_can_reach_what_lies_in_the_folder(machine):
+    machine.run("tend")
+
+    assert stat.S_IMODE(machine.worker.stat().st_mode) == 0o755
+
+
 @pytest.mark.skipif(mariadb.SERVER is None, reason="MariaDB is not here")
 def test_the_driver_reads_every_password_anew(machine, tmp_path):
     driver = pytest.importorskip("MySQLdb")
