@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from zappa.cli import ZappaCLI
@@ -16,20 +17,32 @@ VARIABLES = SETTINGS["aws_environment_variables"]
 RESERVED = {"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
 
 
-@pytest.fixture(scope="module")
-def zappa(tmp_path_factory) -> ZappaCLI:
+def read_by_zappa(stage: str, folder: Path) -> ZappaCLI:
     """The settings as Zappa's own loader takes them, with some account's values."""
     filled = configure._PLACEHOLDER.sub(lambda match: match[1], TEXT).replace('"Region"', '"eu-central-1"')
-    path = tmp_path_factory.mktemp("dist") / "zappa_settings.json"
+    path = folder / "zappa_settings.json"
     path.write_text(filled)
     cli = ZappaCLI()
-    cli.api_stage = "default"
+    cli.api_stage = stage
     cli.load_settings(str(path))
     return cli
 
 
-def test_there_is_one_stage_and_it_is_part_of_the_address():
-    assert list(json.loads(TEXT)) == ["default"]
+@pytest.fixture(scope="module")
+def zappa(tmp_path_factory) -> ZappaCLI:
+    return read_by_zappa("default", tmp_path_factory.mktemp("dist"))
+
+
+@pytest.fixture(scope="module")
+def migrations(tmp_path_factory) -> ZappaCLI:
+    return read_by_zappa("migrations", tmp_path_factory.mktemp("dist"))
+
+
+def test_the_stage_is_part_of_the_address_and_the_other_one_has_none():
+    stages = json.loads(TEXT)
+
+    assert list(stages) == ["default", "migrations"]
+    assert stages["migrations"]["apigateway_enabled"] is False
 
 
 def test_every_placeholder_is_an_output_or_computed():
@@ -98,6 +111,21 @@ def test_every_variable_is_one_that_the_service_reads():
     known = re.findall(r"^#? ?([A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
 
     assert VARIABLES.keys() <= set(known)
+
+
+def test_migrations_have_the_package_the_network_and_the_variables_of_the_api(zappa, migrations):
+    same = ("lambda_handler", "runtime", "vpc_config", "aws_environment_variables", "desired_role_arn")
+
+    assert [getattr(migrations, name) for name in same] == [getattr(zappa, name) for name in same]
+
+
+def test_migrations_may_take_longer_than_a_request(migrations):
+    assert migrations.timeout_seconds == 900
+
+
+def test_migrations_are_called_by_nobody_else(migrations):
+    assert (migrations.use_apigateway, migrations.stage_config["events"]) == (False, [])
+    assert properties("MigrationsLog")["LogGroupName"] == f"/aws/lambda/{migrations.lambda_name}"
 
 
 def test_nothing_that_the_deploy_check_asks_for_is_missing():
