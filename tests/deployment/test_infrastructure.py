@@ -18,6 +18,7 @@ WITHOUT_RESOURCE = {
     "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets",
     "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses", "ec2:DescribeSecurityGroups", "ec2:DescribeVpcs",
     "events:ListRuleNamesByTarget", "autoscaling:DescribeAutoScalingGroups", "autoscaling:DescribeInstanceRefreshes",
+    "cloudwatch:GetMetricStatistics",
 }  # fmt: skip
 
 
@@ -130,7 +131,7 @@ def test_the_endpoint_of_cognito_is_off_unless_it_is_wanted():
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("StorageEncrypted", True),
+        ("StorageEncrypted", {"Fn::If": ["HasSnapshot", {"Ref": "AWS::NoValue"}, True]}),
         ("PubliclyAccessible", False),
         ("DeletionProtection", True),
         ("ManageMasterUserPassword", True),
