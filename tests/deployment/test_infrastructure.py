@@ -395,7 +395,7 @@ CHECKOV = "3.3.30"  # in an environment of its own: it wants other versions of b
 @pytest.mark.timeout(900)
 def test_the_rules_of_others_for_safe_infrastructure_hold():
     """https://www.checkov.io: each rule that is left out stands in the template with its reason."""
-    folder = ROOT / f"dist/cache/checkov-{CHECKOV}"
+    folder = ROOT / f"dist/.cache/checkov-{CHECKOV}"
     if not (folder / "complete").exists():
         if not os.environ.get("CI"):
             pytest.skip(f"python -m venv {folder}, install checkov=={CHECKOV} there and touch {folder}/complete")
