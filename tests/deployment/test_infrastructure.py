@@ -288,11 +288,22 @@ def test_the_deployer_hands_on_the_apis_role_alone():
     assert passing["Resource"] == {"Fn::GetAtt": ["ApiRole", "Arn"]}
 
 
-def test_eventbridge_can_assume_the_role_that_zappa_names_in_its_rule():
-    """PutRule refuses one that it cannot: https://github.com/zappa/Zappa/issues/906."""
+@pytest.mark.parametrize("service", ["lambda", "apigateway", "events"])
+def test_everybody_whom_zappa_hands_the_role_to_can_assume_it(service):
+    """The gateway's integration calls the function by it, and PutRule refuses one that EventBridge cannot assume:
+    https://github.com/zappa/Zappa/issues/906.
+    """
     (trust,) = properties("ApiRole")["AssumeRolePolicyDocument"]["Statement"]
+    (passing,) = [statement for statement in statements("DeployerRole") if statement["Sid"] == "OnlyItsRole"]
 
-    assert "events.amazonaws.com" in trust["Principal"]["Service"]
+    assert f"{service}.amazonaws.com" in trust["Principal"]["Service"]
+    assert f"{service}.amazonaws.com" in passing["Condition"]["StringEquals"]["iam:PassedToService"]
+
+
+def test_the_gateway_may_call_the_function_and_nothing_else():
+    (calling,) = [statement for statement in statements("ApiRole") if statement["Action"] == "lambda:InvokeFunction"]
+
+    assert calling["Resource"]["Fn::Sub"].endswith(":function:yt-backend-default")
 
 
 def test_neither_the_api_nor_the_worker_reads_djangos_secret_key():
