@@ -21,6 +21,7 @@ def _written_out(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Any:
         return {name: value.split(".", 1) if suffix == "GetAtt" else value}
     if isinstance(node, yaml.SequenceNode):
         return {name: loader.construct_sequence(node, deep=True)}
+    assert isinstance(node, yaml.MappingNode)
     return {name: loader.construct_mapping(node, deep=True)}
 
 

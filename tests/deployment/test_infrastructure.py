@@ -222,7 +222,7 @@ def calls_to_sqs() -> set[str]:
     """The operations that the code asks for, as IAM names them."""
     tree = ast.parse((ROOT / "videos/queue.py").read_text())
     return {
-        "sqs:" + node.args[0].value.title().replace("_", "")
+        "sqs:" + str(node.args[0].value).title().replace("_", "")
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_call"
         if isinstance(node.args[0], ast.Constant)
@@ -411,10 +411,10 @@ def test_the_rules_of_others_for_safe_infrastructure_hold():
         if not os.environ.get("CI"):
             pytest.skip(f"python -m venv {folder}, install checkov=={CHECKOV} there and touch {folder}/complete")
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        install = [folder / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        install = [str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*install, f"checkov=={CHECKOV}"], check=True)
         (folder / "complete").touch()
-    check = [folder / "bin/checkov", "--file", str(PATH), "--framework", "cloudformation", "--compact", "--quiet"]
+    check = [str(folder / "bin/checkov"), "--file", str(PATH), "--framework", "cloudformation", "--compact", "--quiet"]
     done = subprocess.run([*check, "--skip-download"], capture_output=True, text=True, check=False)
 
     assert (done.returncode, "Failed checks: 0" in done.stdout) == (0, True), done.stdout

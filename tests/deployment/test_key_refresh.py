@@ -147,11 +147,11 @@ def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
 @pytest.fixture
 def api(monkeypatch) -> Iterator[Function]:
     """The API's function, deployed."""
-    handler = type("Handler", (LambdaHandler,), {"function": Function()})
-    with serving(handler) as address:
+    function = Function()
+    with serving(type("Handler", (LambdaHandler,), {"function": function})) as address:
         monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", address)
         monkeypatch.setenv("FUNCTION", "api")
-        yield handler.function
+        yield function
 
 
 @pytest.fixture
@@ -160,7 +160,7 @@ def refresher(monkeypatch, key_address, secret) -> types.ModuleType:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")  # Lambda sets it
     module = types.ModuleType("index")
     exec(compile(properties("Refresher")["Code"]["ZipFile"], "index.py", "exec"), module.__dict__)
-    module.STEP, module.SECONDS = 0.5, 1
+    vars(module).update(STEP=0.5, SECONDS=1)
     return module
 
 

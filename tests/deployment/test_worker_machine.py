@@ -40,6 +40,7 @@ DEPLOY = '#!/bin/sh\nprintf "%s\\n" "$@" >"$RECORD/arguments"\ncat "$5" >"$RECOR
 
 class Metadata(http.server.BaseHTTPRequestHandler):
     state = "InService"
+    address = ""
 
     def do_PUT(self) -> None:
         self._say("token" if self.headers["X-aws-ec2-metadata-token-ttl-seconds"] else "")
@@ -104,12 +105,14 @@ class Machine:
 
 @pytest.fixture
 def metadata():
-    handler = type("Handler", (Metadata,), {})
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    class Handler(Metadata):
+        pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=partial(server.serve_forever, poll_interval=0.01))
     thread.start()
-    handler.address = f"http://127.0.0.1:{server.server_port}/latest"
-    yield handler
+    Handler.address = f"http://127.0.0.1:{server.server_port}/latest"
+    yield Handler
     server.shutdown()
     thread.join()
     server.server_close()
