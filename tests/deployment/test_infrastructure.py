@@ -395,6 +395,36 @@ def test_a_link_in_a_body_is_no_attack():
     assert {"GenericRFI_BODY", "EC2MetaDataSSRF_BODY"} <= {rule["Name"] for rule in overrides}
 
 
+# --- The page that leads through it
+
+PAGE = (ROOT / "docs/deploy.md").read_text()
+
+
+def test_the_page_asks_for_outputs_that_there_are():
+    names = set(re.findall(r"\$\(output (\w+)\)", PAGE))
+
+    assert len(names) >= 6
+    assert names <= template()["Outputs"].keys()
+
+
+def test_the_page_sets_parameters_that_there_are():
+    lines = re.findall(r"--parameter-overrides (.+)", PAGE)
+    names = {name for line in lines for name in re.findall(r"\b([A-Z]\w+)=", line)}
+
+    assert len(names) >= 6
+    assert names <= template()["Parameters"].keys()
+
+
+def test_the_page_says_what_to_do_at_each_alarm_that_is_sent():
+    sent = [
+        alarm["Properties"]["AlarmName"].removeprefix("yt-backend ")
+        for alarm in resources("AWS::CloudWatch::Alarm").values()
+        if alarm["Properties"]["AlarmActions"] == [{"Ref": "Alarms"}]
+    ]
+
+    assert [name for name in sent if f"`{name}`" not in PAGE] == []
+
+
 def test_attributes_of_attributes_are_written_at_length():
     """Stand-ins for CloudFormation read ``!GetAtt A.B.C`` wrongly."""
     assert re.findall(r"!GetAtt \w+\.\w+\.\w+", PATH.read_text()) == []
