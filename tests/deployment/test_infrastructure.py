@@ -180,6 +180,14 @@ def test_what_is_deleted_from_the_media_is_gone():
     assert "VersioningConfiguration" not in properties("Media")
 
 
+def test_a_browser_may_follow_the_apis_redirect_to_a_file():
+    """It comes with "Origin: null" then: https://fetch.spec.whatwg.org/#http-redirect-fetch."""
+    (rule,) = properties("Media")["CorsConfiguration"]["CorsRules"]
+
+    assert rule["AllowedOrigins"] == ["*"]
+    assert set(rule["AllowedMethods"]) == {"GET", "HEAD"}
+
+
 def test_no_transcript_expires():
     rules = properties("Media")["LifecycleConfiguration"]["Rules"]
 
