@@ -14,7 +14,7 @@ atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 
 # What a deployment reads, whoever runs the tests may have set; boto3 reads more than .env.example names.
 _root = Path(__file__).parents[1]
-_known = re.findall(r"^#? ?([A-Z_]+)=", (_root / ".env.example").read_text(), re.MULTILINE)
+_known = re.findall(r"^#? ?([A-Z0-9_]+)=", (_root / ".env.example").read_text(), re.MULTILINE)
 for _name in list(os.environ):
     if _name in _known or _name.startswith("AWS_"):
         del os.environ[_name]

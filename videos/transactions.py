@@ -17,6 +17,7 @@ T = TypeVar("T")
 # https://dev.mysql.com/doc/mysql-errors/8.4/en/client-error-reference.html
 _PASSING = {
     1040: "too many connections",
+    1045: "the password has just been renewed",
     1047: "the server is not ready",
     1053: "the server is shutting down",
     1203: "too many connections of this user",

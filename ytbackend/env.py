@@ -78,8 +78,11 @@ def folder(name: str, default: Path) -> Path:
     return path
 
 
-def database(name: str, default: str) -> dict[str, Any]:
-    """A database URL as an entry of Django's ``DATABASES``: ``mysql://`` or ``sqlite:///``."""
+def database(name: str, default: str, *, base: Path) -> dict[str, Any]:
+    """A database URL as an entry of Django's ``DATABASES``: ``mysql://`` or ``sqlite:///``.
+
+    The file of ``?ssl-ca=`` may be named relative to ``base``.
+    """
     url = text(name, default)
     # The URL holds a password: no message may repeat it.
     wrong = ImproperlyConfigured(
@@ -92,4 +95,9 @@ def database(name: str, default: str) -> dict[str, Any]:
         raise wrong from None
     if config["ENGINE"] not in ("django.db.backends.mysql", "django.db.backends.sqlite3") or not config["NAME"]:
         raise wrong
+    if authority := config.get("OPTIONS", {}).get("ssl", {}).get("ca"):
+        path = base / authority
+        if not path.is_file():
+            raise ImproperlyConfigured(f"{name} names the file {authority!r} by ssl-ca, which is not there.")
+        config["OPTIONS"]["ssl"]["ca"] = str(path)
     return config

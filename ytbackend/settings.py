@@ -95,7 +95,7 @@ AUTH_PASSWORD_VALIDATORS = [
 
 # --- Database
 
-DATABASES = {"default": env.database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'db.sqlite3'}")}
+DATABASES = {"default": env.database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'db.sqlite3'}", base=BASE_DIR)}
 _database = DATABASES["default"]
 if _database["ENGINE"] == "django.db.backends.mysql":
     # A frozen Lambda loses its connection; a worker must not hang on a dead one.

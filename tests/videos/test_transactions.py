@@ -32,6 +32,7 @@ class Failing:
         DEADLOCK,
         OperationalError(1205, "Lock wait timeout exceeded"),
         OperationalError(1040, "Too many connections"),
+        OperationalError(1045, "Access denied"),
         OperationalError(1290, "The MariaDB server is running with the --read-only option"),
         OperationalError(2002, "Can't connect to local server"),
         OperationalError(2003, "Can't connect to MySQL server"),
@@ -50,7 +51,7 @@ def test_it_passes(error):
 @pytest.mark.parametrize(
     "error",
     [
-        OperationalError(1045, "Access denied"),
+        OperationalError(1044, "Access denied to the database"),
         OperationalError(1153, "Got a packet bigger than 'max_allowed_packet' bytes"),
         OperationalError("no such table: videos"),
         OperationalError(),

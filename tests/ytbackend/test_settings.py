@@ -64,10 +64,10 @@ def test_a_flag_is_what_it_says(monkeypatch, value, meaning):
         (lambda: env.integer("NAME", 1, least=1, most=5), "9" * 5000, "from 1 to 5"),
         (lambda: env.names("NAME", choices=["id", "access"]), "id,refresh", "id, access"),
         (lambda: env.choice("NAME", "a", choices=["a", "b"]), "c", "a, b"),
-        (lambda: env.database("NAME", ""), "postgres://u:hunter2@h/n", "mysql://"),
-        (lambda: env.database("NAME", ""), "mysql://u:hunter2@h:port/n", "mysql://"),
-        (lambda: env.database("NAME", ""), "mysql://u:hunter2@h", "mysql://"),
-        (lambda: env.database("NAME", ""), "nonsense", "mysql://"),
+        (lambda: env.database("NAME", "", base=ROOT), "postgres://u:hunter2@h/n", "mysql://"),
+        (lambda: env.database("NAME", "", base=ROOT), "mysql://u:hunter2@h:port/n", "mysql://"),
+        (lambda: env.database("NAME", "", base=ROOT), "mysql://u:hunter2@h", "mysql://"),
+        (lambda: env.database("NAME", "", base=ROOT), "nonsense", "mysql://"),
     ],
 )
 def test_a_value_that_cannot_be_understood_is_refused_by_name_and_without_secrets(monkeypatch, read, value, hint):
@@ -99,9 +99,26 @@ def test_a_password_of_the_proxy_is_not_shown(monkeypatch):
 def test_a_password_may_have_any_character(monkeypatch):
     monkeypatch.setenv("NAME", "mysql://api:p%40ss%2Fword%23@db:3307/transcripts")
 
-    database = env.database("NAME", "")
+    database = env.database("NAME", "", base=ROOT)
 
     assert (database["PASSWORD"], database["PORT"], database["NAME"]) == ("p@ss/word#", 3307, "transcripts")
+
+
+def test_the_authority_of_a_database_may_be_a_file_of_ours(monkeypatch):
+    monkeypatch.setenv(
+        "NAME", "mysql://api:x@db/transcripts?ssl-ca=ytbackend/rds-ca-bundle.pem&ssl_mode=VERIFY_IDENTITY"
+    )
+
+    options = env.database("NAME", "", base=ROOT)["OPTIONS"]
+
+    assert options == {"ssl": {"ca": str(ROOT / "ytbackend/rds-ca-bundle.pem")}, "ssl_mode": "VERIFY_IDENTITY"}
+
+
+def test_an_authority_that_is_not_there_is_refused_by_name(monkeypatch):
+    monkeypatch.setenv("NAME", "mysql://api:hunter2@db/transcripts?ssl-ca=ca.pem")
+
+    with pytest.raises(ImproperlyConfigured, match=r"NAME names the file 'ca\.pem' by ssl-ca, which is not there"):
+        env.database("NAME", "", base=ROOT)
 
 
 def test_the_default_is_taken_where_nothing_is_set(monkeypatch):
