@@ -118,9 +118,8 @@ class LambdaRuntime:
 
     @property
     def pid(self) -> int:
-        """The process's id."""
-        assert self._process is not None
-        return self._process.pid
+        """The process's id; 0 before there is one."""
+        return self._process.pid if self._process else 0
 
     def log(self, start: int = 0) -> str:
         """All that was written to standard output and standard error, from the byte ``start`` on."""
