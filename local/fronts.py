@@ -42,7 +42,11 @@ class Malformed(Exception):
 
 
 class Front(Protocol):
-    """One kind of front."""
+    """One kind of front; ``host`` is what stands in the Host header."""
+
+    @property
+    def host(self) -> str:
+        """A domain name."""
 
     def event(self, request: Request) -> dict[str, Any] | Answer:
         """What the function gets; an answer where the front has one by itself."""
