@@ -1,12 +1,11 @@
 """AWS on loopback: moto's server, whose functions really run, with a gateway in front of whatever was deployed.
 
-All state is in memory.
+All state is in memory, and ends with it.
 """
 
 import contextlib
 import json
 import logging
-import re
 import time
 import uuid
 from collections.abc import Mapping
@@ -14,45 +13,57 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 import boto3
-from moto.apigateway.models import apigateway_backends
 from moto.awslambda.models import lambda_backends
 from moto.server import ThreadedMotoServer
 
 from local.aws_names import Names
+from local.cloudformation import whole_templates
 from local.fronts import ACCOUNT
 from local.functions import Functions
 from local.gateway import serving
 from local.lambda_runtime import Invocation
 from local.moto_gaps import mended, run
-from local.rest_api import RestApi
+from local.rest_apis import NotDeployed, RestApis
 
-
-class NotDeployed(Exception):
-    """What was asked for is not there, or would not work in an account; the text says why."""
+__all__ = ["LocalAws", "NotDeployed"]
 
 
 class LocalAws:
-    """The account between ``with`` and its end. ``variables`` are put beside each function's own."""
+    """The account between ``with`` and its end.
 
-    def __init__(self, *, region: str = "us-east-1", variables: Mapping[str, str] | None = None) -> None:
+    ``database_host`` is where stacks find their database; ``variables`` are put beside each function's own.
+    """
+
+    def __init__(
+        self,
+        *,
+        region: str = "us-east-1",
+        database_host: str = "127.0.0.1",
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         self.region = region
         self.endpoint = ""
-        self._variables = dict(variables or {})
+        self.functions = Functions(variables or {})
+        self.rest_apis = RestApis(region, lambda arn, event: run(self.functions, self.function(arn), event))
+        self.names = Names()
+        self._database_host = database_host
         self._parts = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
         logging.getLogger("werkzeug").setLevel(logging.ERROR)  # no line for each request
         with self._parts as parts:
-            server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-            self.names = parts.enter_context(Names())
-            self.functions = Functions(self._variables)
+            parts.enter_context(whole_templates(self._database_host))
             parts.enter_context(mended(self.functions, lambda: self.endpoint))
+            parts.enter_context(self.names)
+            server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
             server.start()
             parts.callback(server.stop)
             host, port = server.get_host_and_port()
             self.endpoint = f"http://{host}:{port}"
             self.functions.extra["AWS_ENDPOINT_URL"] = self.endpoint
             parts.enter_context(self.functions)
+            gateway = urlsplit(parts.enter_context(serving(self.rest_apis, self.rest_apis.invoke)))
+            self.names.hosts[self.rest_apis.host] = ("127.0.0.1", int(gateway.port or 0))
             self.names.hosts[f"cognito-idp.{self.region}.amazonaws.com"] = (host, int(port))
             self._parts = parts.pop_all()
         return self
@@ -82,38 +93,6 @@ class LocalAws:
         if found is None:
             raise NotDeployed(f"There is no function {arn}.")
         return found
-
-    def open_gateway(self, address: str) -> None:
-        """Has a REST API answer at its address, ``https://ID.execute-api.REGION.amazonaws.com/STAGE``.
-
-        Raises ``NotDeployed`` where there is no such API or stage.
-        """
-        parts = urlsplit(address)
-        api_id, stage = (parts.hostname or "").split(".")[0], parts.path.strip("/").split("/")[0]
-        apis = apigateway_backends[ACCOUNT][self.region].apis
-        if api_id not in apis or stage not in apis[api_id].stages:
-            raise NotDeployed(f"There is no REST API at {address}.")
-
-        def _invoke(event: bytes) -> Invocation:
-            return run(self.functions, self._behind(api_id, json.loads(event)["resource"]), event)
-
-        front = RestApi(stage=stage, api_id=api_id, region=self.region)
-        url = urlsplit(self._parts.enter_context(serving(front, _invoke)))
-        self.names.hosts[front.host] = (str(url.hostname), int(url.port or 0))
-
-    def _behind(self, api_id: str, resource: str) -> Any:
-        """The function that a resource's integration names."""
-        apis = apigateway_backends[ACCOUNT][self.region].apis
-        if api_id not in apis:
-            raise NotDeployed(f"The REST API {api_id} is gone.")
-        for candidate in apis[api_id].resources.values():
-            method = candidate.resource_methods.get("ANY")
-            if candidate.get_path() == resource and method and method.method_integration:
-                integration = method.method_integration
-                arn = re.search(r"arn:aws[a-z-]*:lambda:[^/]+", integration.uri or "")
-                if integration.integration_type == "AWS_PROXY" and arn:
-                    return self.function(arn[0])
-        raise NotDeployed(f"No function stands behind {resource} of the REST API {api_id}.")
 
     def fire(self, rule: str) -> list[Invocation]:
         """Does what EventBridge does when the rule's time has come: its targets are invoked.

@@ -19,7 +19,10 @@ Address = tuple[str, int]
 
 
 class Names:
-    """The proxy between ``with`` and its end; ``hosts`` may grow meanwhile: a host name to where its server listens."""
+    """The proxy between ``with`` and its end; ``hosts`` may grow meanwhile: a name to where its server listens.
+
+    A name that begins with ``*`` stands for all with its end.
+    """
 
     def __init__(self) -> None:
         self.hosts: dict[str, Address] = {}
@@ -48,6 +51,13 @@ class Names:
         proxies = dict.fromkeys(("HTTPS_PROXY", "https_proxy"), f"http://127.0.0.1:{self._server.server_port}")
         return trusted | proxies | dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost")
 
+    def find(self, host: str) -> Address | None:
+        """Where the server of a host listens."""
+        for known, address in self.hosts.items():
+            if host == known or (known[0] == "*" and host.endswith(known[1:])):
+                return address
+        return None
+
     def tls_for(self, host: str) -> ssl.SSLContext:
         """A certificate of that name, made at the first call."""
         if host not in self._certificates:
@@ -75,7 +85,7 @@ class _Tunnel(BaseHTTPRequestHandler):
     def do_CONNECT(self) -> None:
         self.close_connection = True
         names, host = self.server.names, self.path.rpartition(":")[0]
-        if host not in names.hosts:
+        if not (address := names.find(host)):
             names.refused.append(host)
             self.send_error(502, f"There is no {host} here")
             return
@@ -83,7 +93,7 @@ class _Tunnel(BaseHTTPRequestHandler):
         self.end_headers()
         with (
             names.tls_for(host).wrap_socket(self.connection, server_side=True) as outer,
-            socket.create_connection(names.hosts[host]) as inner,
+            socket.create_connection(address) as inner,
         ):
             back = threading.Thread(target=_copy, args=[inner, outer], daemon=True)
             back.start()
