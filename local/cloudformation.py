@@ -157,6 +157,7 @@ def _user_pool(place: Place, properties: dict[str, Any]) -> Made:
 
 def _user_pool_client(place: Place, properties: dict[str, Any]) -> Made:
     pool = properties.pop("UserPoolId")
+    properties.setdefault("ReadAttributes", ["email", "email_verified"])  # a client may read them unless it says what
     has_secret = str(properties.pop("GenerateSecret", False)).lower() == "true"
     made = cognitoidp_backends[place.account][place.region].create_user_pool_client(pool, has_secret, properties)
     return Made(made.id, ClientId=made.id, ClientSecret=made.secret or "")

@@ -25,9 +25,12 @@ CLIENT = "awslambdaric==4.2.2"  # what Lambda's own images of Python carry
 
 
 def python_with_client() -> Path:
-    """An interpreter of Lambda's version with nothing but the runtime client; made once, below ``dist/cache``."""
+    """An interpreter of Lambda's version with nothing but the runtime client; made once.
+
+    It lies below ``dist/.cache``: Zappa looks into every folder whose name has no dot in front.
+    """
     found = interpreter.find()
-    folder = ROOT / "dist" / "cache" / f"{CLIENT.replace('==', '-')}-{found.version}"
+    folder = ROOT / "dist" / ".cache" / f"{CLIENT.replace('==', '-')}-{found.version}"
     python = folder / "bin" / "python"
     if not (folder / "complete").exists():
         subprocess.run([str(found.path), "-m", "venv", "--clear", str(folder)], check=True)
@@ -73,6 +76,11 @@ class Functions:
     def started(self) -> int:
         """How many environments there have been."""
         return len(self._all)
+
+    def logs(self) -> list[str]:
+        """What each environment has written, in the order of their starts."""
+        with self._lock:
+            return [runtime.log() for runtime in self._all]
 
     def invoke(self, function: Any, event: Any) -> Invocation:
         """Runs a function as moto knows it. A module that cannot be loaded is an error of the invocation."""

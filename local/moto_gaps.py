@@ -7,7 +7,7 @@ from typing import Any
 from unittest import mock
 
 import boto3
-from moto.apigateway.models import RestAPI, apigateway_backends
+from moto.apigateway.models import Method, RestAPI, apigateway_backends
 from moto.awslambda import models as lambda_models
 from moto.awslambda import urls as lambda_urls
 
@@ -33,6 +33,7 @@ def mended(functions: Functions, endpoint: Callable[[], str]) -> Iterator[None]:
     by_name = lambda_models.LambdaStorage.get_function_by_name_with_qualifier
     code = lambda_models.LambdaFunction.get_code
     patch_api = RestAPI.apply_patch_operations
+    method = Method.create_from_cloudformation_json.__func__  # type: ignore[attr-defined]
 
     def _invoke(function: Any, event: Any = None) -> tuple[str, bool, str]:
         outcome = run(functions, function, {} if event is None else event)
@@ -57,6 +58,11 @@ def mended(functions: Functions, endpoint: Callable[[], str]) -> Iterator[None]:
             else:
                 patch_api(api, [operation])
 
+    def _method(kind: Any, /, name: str, template: dict[str, Any], account: str, region: str, **more: Any) -> Any:
+        made = method(kind, name, template, account, region, **more)
+        made.method_integration.credentials = template["Properties"]["Integration"].get("Credentials")
+        return made
+
     def _delete_api(api: Any, account: str, region: str) -> None:
         apigateway_backends[account][region].delete_rest_api(api.id)
 
@@ -66,6 +72,7 @@ def mended(functions: Functions, endpoint: Callable[[], str]) -> Iterator[None]:
             (lambda_models.LambdaFunction, "get_code", _code),
             (lambda_models.LambdaStorage, "get_function_by_name_with_qualifier", _by_name),
             (RestAPI, "apply_patch_operations", _patch_api),
+            (Method, "create_from_cloudformation_json", classmethod(_method)),
         ):
             patches.enter_context(mock.patch.object(target, name, replacement))
         patches.enter_context(mock.patch.object(RestAPI, "delete", _delete_api, create=True))

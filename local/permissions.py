@@ -11,7 +11,8 @@ from local.fronts import ACCOUNT
 
 def trusts(role_arn: str, service: str) -> bool:
     """Whether a service of AWS may take on the role."""
-    document = json.loads(_role(role_arn).assume_role_policy_document)
+    document = _role(role_arn).assume_role_policy_document
+    document = json.loads(document) if isinstance(document, str) else document
     allowed = [found for found in document["Statement"] if found["Effect"] == "Allow"]
     services = [found.get("Principal", {}).get("Service", []) for found in allowed]
     return any(service in ([named] if isinstance(named, str) else named) for named in services)
@@ -20,7 +21,8 @@ def trusts(role_arn: str, service: str) -> bool:
 def may(role_arn: str, action: str, resource: str) -> bool:
     """Whether the role's own policies allow the action, such as ``lambda:InvokeFunction``."""
     role = _role(role_arn)
-    documents = [*role.policies.values(), *role.managed_policies.values()]
+    own = [json.dumps(document) if isinstance(document, dict) else document for document in role.policies.values()]
+    documents = [*own, *role.managed_policies.values()]
     results = [IAMPolicy(document).is_action_permitted(action, resource) for document in documents]
     return PermissionResult.PERMITTED in results and PermissionResult.DENIED not in results
 

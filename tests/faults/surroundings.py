@@ -12,11 +12,11 @@ import boto3
 from django.core.management import call_command
 from django.db import connections
 
+from local.mariadb import Server
 from local.youtube import StandIn
 from tests import tokens
 from tests.faults import processes
 from tests.faults.proxy import Proxy
-from tests.mariadb import Server
 
 BUCKET = "faults"
 TIMES = {
