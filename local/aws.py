@@ -61,6 +61,7 @@ class LocalAws:
             host, port = server.get_host_and_port()
             self.endpoint = f"http://{host}:{port}"
             self.functions.extra["AWS_ENDPOINT_URL"] = self.endpoint
+            self.functions.outside |= self.names.environment()
             parts.enter_context(self.functions)
             gateway = urlsplit(parts.enter_context(serving(self.rest_apis, self.rest_apis.invoke)))
             self.names.hosts[self.rest_apis.host] = ("127.0.0.1", int(gateway.port or 0))

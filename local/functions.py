@@ -22,20 +22,23 @@ from local.lambda_runtime import InitError, Invocation, LambdaRuntime
 
 ROOT = Path(__file__).resolve().parent.parent
 CLIENT = "awslambdaric==4.2.2"  # what Lambda's own images of Python carry
+SDK = "boto3==1.44.5"  # so do they; only functions that bring no libraries of their own are given it here
 
 
-def python_with_client() -> Path:
-    """An interpreter of Lambda's version with nothing but the runtime client; made once.
+def interpreter_with(*distributions: str) -> Path:
+    """An interpreter of Lambda's version with nothing but these; made once.
 
     It lies below ``dist/.cache``: Zappa looks into every folder whose name has no dot in front.
     """
     found = interpreter.find()
-    folder = ROOT / "dist" / ".cache" / f"{CLIENT.replace('==', '-')}-{found.version}"
+    name = "-".join([found.version, *(distribution.replace("==", "-") for distribution in distributions)])
+    folder = ROOT / "dist" / ".cache" / f"python-{name}"
     python = folder / "bin" / "python"
     if not (folder / "complete").exists():
         subprocess.run([str(found.path), "-m", "venv", "--clear", str(folder)], check=True)
-        install = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", CLIENT]
-        subprocess.run(install, check=True)
+        pip = [str(python), "-m", "pip", "--disable-pip-version-check"]
+        subprocess.run([*pip, "install", "-qq", *distributions], check=True)
+        subprocess.run([*pip, "uninstall", "-qq", "--yes", "pip"], check=True)
         (folder / "complete").touch()
     return python
 
@@ -46,24 +49,29 @@ def unzipped(package: bytes, folder: Path) -> Path:
     if not target.exists():
         with zipfile.ZipFile(io.BytesIO(package)) as archive:
             archive.extractall(target)
-            for entry in archive.infolist():  # which Python's own extraction forgets
-                if mode := entry.external_attr >> 16 & 0o777:
+            for entry in archive.infolist():
+                if mode := entry.external_attr >> 16 & 0o777:  # which Python's own extraction forgets
                     (target / entry.filename).chmod(mode)
     return target
 
 
 class Functions:
-    """All execution environments, between ``with`` and its end; ``extra`` is what each has beside its variables."""
+    """All execution environments, between ``with`` and its end.
+
+    ``extra`` is what each has beside its own variables; ``outside`` what those have, too, that are in no VPC, and so
+    reach the internet. ``replaced`` are files that take the place of a package's, by their paths in it.
+    """
 
     def __init__(self, extra: Mapping[str, str]) -> None:
         self.extra = dict(extra)
+        self.outside: dict[str, str] = {}
+        self.replaced: dict[str, Path] = {}
         self._idle: dict[str, list[LambdaRuntime]] = {}
         self._all: list[LambdaRuntime] = []
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="functions-")
-        self._python = python_with_client()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -88,30 +96,35 @@ class Functions:
         key = json.dumps([function.function_name, function.version, function.code_sha_256, function.handler, variables])
         began = time.perf_counter()
         try:
-            runtime = self._take(key, function)
+            runtime = self._taken(key) or self._started(function)
         except InitError as error:
             problem = {"errorType": "Runtime.InitError", "errorMessage": str(error)}
             return Invocation(None, problem, (time.perf_counter() - began) * 1000, str(error))
         try:
-            outcome = runtime.invoke(event)
+            return runtime.invoke(event)
         finally:
             with self._lock:
                 if runtime.alive:
                     self._idle.setdefault(key, []).append(runtime)
-        return outcome
 
-    def _take(self, key: str, function: Any) -> LambdaRuntime:
+    def _taken(self, key: str) -> LambdaRuntime | None:
         with self._lock:
             while self._idle.get(key):
                 runtime = self._idle[key].pop()
                 if runtime.alive:
                     return runtime
-            folder = unzipped(function.code_bytes, Path(self._folder.name))
+        return None
+
+    def _started(self, function: Any) -> LambdaRuntime:
+        with self._lock:
+            folder = self._with_replaced(unzipped(function.code_bytes, Path(self._folder.name)))
+        own = {**function.environment_vars, **self.extra}
+        own |= {"AWS_ACCESS_KEY_ID": function.role.rpartition("/")[2], "AWS_LAMBDA_FUNCTION_VERSION": function.version}
         runtime = LambdaRuntime(
             folder,
             function.handler,
-            python=self._python,
-            environment={**function.environment_vars, **self.extra, "AWS_LAMBDA_FUNCTION_VERSION": function.version},
+            python=interpreter_with(CLIENT) if function.vpc_config else interpreter_with(CLIENT, SDK),
+            environment=own if function.vpc_config else own | self.outside,
             function=function.function_name,
             region=function.region,
             memory_mb=int(function.memory_size),
@@ -121,6 +134,12 @@ class Functions:
         with self._lock:
             self._all.append(runtime)
         return runtime
+
+    def _with_replaced(self, folder: Path) -> Path:
+        for path, content in self.replaced.items():
+            if (folder / path).exists():
+                (folder / path).write_bytes(content.read_bytes())
+        return folder
 
 
 def log_lines(outcome: Invocation, function: Any) -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
@@ -10,6 +11,7 @@ import boto3
 from moto.apigateway.models import Method, RestAPI, apigateway_backends
 from moto.awslambda import models as lambda_models
 from moto.awslambda import urls as lambda_urls
+from moto.awslambda.exceptions import PreconditionFailedException
 
 from local.functions import Functions, log_lines
 from local.lambda_runtime import Invocation
@@ -32,6 +34,8 @@ def mended(functions: Functions, endpoint: Callable[[], str]) -> Iterator[None]:
     """Functions are run by ``functions``; ``endpoint`` says where the server is, once it is there."""
     by_name = lambda_models.LambdaStorage.get_function_by_name_with_qualifier
     code = lambda_models.LambdaFunction.get_code
+    configuration = lambda_models.LambdaFunction.get_configuration
+    update = lambda_models.LambdaFunction.update_configuration
     patch_api = RestAPI.apply_patch_operations
     method = Method.create_from_cloudformation_json.__func__  # type: ignore[attr-defined]
 
@@ -47,6 +51,16 @@ def mended(functions: Functions, endpoint: Callable[[], str]) -> Iterator[None]:
         if "Location" in found.get("Code", {}):
             found["Code"]["Location"] = _download_address(function, endpoint())
         return found
+
+    def _configuration(function: Any, on_create: bool = False) -> Any:
+        found = configuration(function, on_create)
+        return found | {"RevisionId": _revision(found)}
+
+    def _update(function: Any, changes: dict[str, Any]) -> Any:
+        if changes.get("RevisionId", _revision(configuration(function))) != _revision(configuration(function)):
+            raise PreconditionFailedException("The function has changed since.")
+        update(function, changes)
+        return _configuration(function)
 
     def _patch_api(api: Any, operations: list[dict[str, Any]]) -> None:
         for operation in operations:  # a media type stands in the path, with ~1 for /, and there is no value
@@ -70,6 +84,8 @@ def mended(functions: Functions, endpoint: Callable[[], str]) -> Iterator[None]:
         for target, name, replacement in (
             (lambda_models.LambdaFunction, "_invoke_lambda", _invoke),
             (lambda_models.LambdaFunction, "get_code", _code),
+            (lambda_models.LambdaFunction, "get_configuration", _configuration),
+            (lambda_models.LambdaFunction, "update_configuration", _update),
             (lambda_models.LambdaStorage, "get_function_by_name_with_qualifier", _by_name),
             (RestAPI, "apply_patch_operations", _patch_api),
             (Method, "create_from_cloudformation_json", classmethod(_method)),
@@ -78,6 +94,12 @@ def mended(functions: Functions, endpoint: Callable[[], str]) -> Iterator[None]:
         patches.enter_context(mock.patch.object(RestAPI, "delete", _delete_api, create=True))
         patches.enter_context(mock.patch.dict(lambda_urls.url_paths, {_FUNCTION_URLS: _no_function_urls}))
         yield
+
+
+def _revision(configuration: dict[str, Any]) -> str:
+    """Another one after each change."""
+    text = json.dumps({name: value for name, value in configuration.items() if name != "RevisionId"}, default=str)
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, text))
 
 
 def _no_function_urls(request: Any, full_url: str, headers: Any) -> tuple[int, dict[str, str], str]:

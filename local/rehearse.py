@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from local import speech_model
-from local.account_database import AccountDatabase
+from local.account_database import AccountDatabase, authority_in
 from local.aws import LocalAws, NotDeployed
 from local.functions import ROOT
 from local.visitor import Reply, Visitor
@@ -28,7 +28,6 @@ from local.youtube import StandIn, sample_videos
 
 STACK, STAGE, FUNCTION = "yt-backend", "default", "yt-backend-default"
 PACKAGE = ROOT / "dist" / "yt-backend.zip"
-DATABASE_HOST = "127.85.0.1"  # an address of loopback where nobody else has a MySQL on its usual port
 CAPTIONS, VOICE = "https://youtu.be/SampleCapt1", "https://youtu.be/SampleVoice"
 NOT_REAL = """
 Not real here, and so not shown: AWS itself. IAM and conditions of policies (but for the role by which API Gateway
@@ -49,6 +48,7 @@ class Rehearsal:
         self.folder, self.aws, self.database, self.youtube = folder, aws, database, youtube
         self.settings, self.worker_env = folder / "zappa_settings.json", folder / "worker.env"
         self.outputs: dict[str, str] = {}
+        self.resources: dict[str, str] = {}
         self.visitor = Visitor(aws, "")
 
     # --- The account
@@ -71,20 +71,42 @@ class Rehearsal:
         stack = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
         _expect(stack["StackStatus"] == "CREATE_COMPLETE", stack)
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
-        resources = cloudformation.list_stack_resources(StackName=STACK)["StackResourceSummaries"]
+        for page in cloudformation.get_paginator("list_stack_resources").paginate(StackName=STACK):
+            for found in page["StackResourceSummaries"]:
+                self.resources[found["LogicalResourceId"]] = found["PhysicalResourceId"]
         secret = self.aws.client("secretsmanager").get_secret_value(SecretId=self.outputs["DatabaseSecretArn"])
         self.database.admit(**json.loads(secret["SecretString"]))
-        return f"{len(resources)} resources, {len(self.outputs)} outputs"
+        return f"{len(self.resources)} resources, {len(self.outputs)} outputs"
 
     def configure(self) -> str:
-        """Both files, whole and private. The certificate authority of RDS gives way to the one of this database."""
+        """Both files, whole and private. In place of RDS's certificate authority, this database's is put."""
         self._run(sys.executable, "-m", "deployment.configure", STACK, "--to", str(self.folder))
         for path in (self.settings, self.worker_env):
             _expect(path.stat().st_mode & 0o777 == 0o600, f"{path} can be read by others")
-            text = path.read_text()
-            _expect("${" not in text and "ssl-ca=" in text and "VERIFY_IDENTITY" in text, text)
-            path.write_text(self.database.with_own_authority(text))
+            _expect("${" not in path.read_text() and "VERIFY_IDENTITY" in path.read_text(), path.read_text())
+        authority = authority_in(self.settings.read_text())
+        with zipfile.ZipFile(PACKAGE) as package:
+            _expect(authority in package.namelist(), f"The database URL names {authority}, which is not in the package")
+        self.aws.functions.replaced[authority] = self.database.authority
+        self.worker_env.write_text(self.database.with_own_authority(self.worker_env.read_text()))
         return f"{self.settings.name}, {self.worker_env.name}"
+
+    def rotate_password(self) -> str:
+        """As RDS does it every seven days. The function gets it by its variables, within the refresher's minute."""
+        secret = self.outputs["DatabaseSecretArn"]
+        secrets_manager = self.aws.client("secretsmanager")
+        words = json.loads(secrets_manager.get_secret_value(SecretId=secret)["SecretString"])
+        words["password"] = f"{words['password'][::-1]}%/@:'é"
+        secrets_manager.put_secret_value(SecretId=secret, SecretString=json.dumps(words))
+        self.database.admit(**words)
+        before = self._variables()
+        rule = self.resources["RefresherSchedule"]
+        for outcome in self.aws.fire(rule):
+            _expect(outcome.error is None, outcome)
+        changed = sorted(name for name, value in self._variables().items() if value != before.get(name))
+        _expect(changed == ["DATABASE_URL"], f"changed: {changed}")
+        _expect_status(self.visitor.call("GET", "/health"), 200)
+        return "the function has the new one"
 
     # --- Zappa
 
@@ -234,6 +256,11 @@ class Rehearsal:
         found: list[dict[str, Any]] = self.visitor.call("GET", "/videos").json()["results"]
         return found
 
+    def _variables(self) -> dict[str, str]:
+        found = self.aws.client("lambda").get_function_configuration(FunctionName=FUNCTION)
+        variables: dict[str, str] = found["Environment"]["Variables"]
+        return variables
+
     def _waiting(self) -> int:
         url, name = self.outputs["JobsUrl"], "ApproximateNumberOfMessages"
         found = self.aws.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
@@ -320,6 +347,8 @@ STEPS = (
     ("the transcripts are read", Rehearsal.read),
     ("the audio is heard", Rehearsal.listen),
     ("the schedule sweeps", Rehearsal.sweep),
+    ("the database's password is rotated", Rehearsal.rotate_password),
+    ("the settings are written anew", Rehearsal.configure),
     ("zappa update, zappa rollback", Rehearsal.update_and_roll_back),
     ("the videos are deleted", Rehearsal.delete),
     ("zappa tail", Rehearsal.tail),
@@ -348,8 +377,8 @@ def main() -> int:
 def _surroundings() -> Iterator[Rehearsal]:
     with contextlib.ExitStack() as parts:
         folder = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="rehearsal-")))
-        database = parts.enter_context(AccountDatabase(DATABASE_HOST))
-        aws = parts.enter_context(LocalAws(database_host=DATABASE_HOST))
+        database = parts.enter_context(AccountDatabase())
+        aws = parts.enter_context(LocalAws(database_host=database.host))
         youtube = parts.enter_context(StandIn(sample_videos()))
         yield Rehearsal(folder, aws, database, youtube)
 

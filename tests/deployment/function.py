@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from local.functions import ROOT, python_with_client, unzipped
+from local.functions import CLIENT, ROOT, interpreter_with, unzipped
 from local.lambda_runtime import LambdaRuntime
 from tests import tokens
 
@@ -50,5 +50,7 @@ def observing() -> dict[str, str]:
 def running(folder: Path, **more: str) -> Iterator[LambdaRuntime]:
     """One execution environment; the unzipped package lies in ``folder``."""
     task = unzipped(package().read_bytes(), folder)
-    with LambdaRuntime(task, HANDLER, python=python_with_client(), environment=environment(folder, **more)) as runtime:
+    with LambdaRuntime(
+        task, HANDLER, python=interpreter_with(CLIENT), environment=environment(folder, **more)
+    ) as runtime:
         yield runtime
