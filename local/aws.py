@@ -23,6 +23,7 @@ from local.functions import Functions
 from local.gateway import serving
 from local.lambda_runtime import Invocation
 from local.moto_gaps import mended, run
+from local.permissions import Call, recorded
 from local.rest_apis import NotDeployed, RestApis
 
 __all__ = ["LocalAws", "NotDeployed"]
@@ -46,6 +47,7 @@ class LocalAws:
         self.functions = Functions(variables or {})
         self.rest_apis = RestApis(region, lambda arn, event: run(self.functions, self.function(arn), event))
         self.names = Names()
+        self.calls: set[Call] = set()
         self._database_host = database_host
         self._parts = contextlib.ExitStack()
 
@@ -54,6 +56,7 @@ class LocalAws:
         with self._parts as parts:
             parts.enter_context(whole_templates(self._database_host))
             parts.enter_context(mended(self.functions, lambda: self.endpoint))
+            parts.enter_context(recorded(self.calls))
             parts.enter_context(self.names)
             server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
             server.start()
@@ -72,20 +75,20 @@ class LocalAws:
     def __exit__(self, *_: object) -> None:
         self._parts.close()
 
-    def environment(self) -> dict[str, str]:
-        """What a process needs to take this for its account."""
+    def environment(self, role: str = "testing") -> dict[str, str]:
+        """What a process needs to take this for its account, in a role whose calls are written down under its name."""
         return self.names.environment() | {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_REGION": self.region,
             "AWS_DEFAULT_REGION": self.region,
-            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_ACCESS_KEY_ID": role,
             "AWS_SECRET_ACCESS_KEY": "testing",
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, role: str = "testing") -> Any:
         """A boto3 client of this account."""
-        keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+        keys = {"aws_access_key_id": role, "aws_secret_access_key": "testing"}
         return boto3.client(service, endpoint_url=self.endpoint, region_name=self.region, **keys)
 
     def function(self, arn: str) -> Any:

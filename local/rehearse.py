@@ -19,19 +19,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from local import speech_model
+from local import permissions, speech_model
 from local.account_database import AccountDatabase, authority_in
 from local.aws import LocalAws, NotDeployed
+from local.fronts import ACCOUNT
 from local.functions import ROOT
 from local.visitor import Reply, Visitor
 from local.youtube import StandIn, sample_videos
 
 STACK, STAGE, FUNCTION = "yt-backend", "default", "yt-backend-default"
+ROLES = ("ApiRole", "WorkerRole", "RefresherRole", "DeployerRole")
+# What nobody is seen asking for: the last two are CloudFormation's, in the deployer's name.
+UNSEEN = ("iam:PassRole", "lambda:ListFunctionUrlConfigs", "apigateway:PUT", "apigateway:DELETE")
 PACKAGE = ROOT / "dist" / "yt-backend.zip"
 CAPTIONS, VOICE = "https://youtu.be/SampleCapt1", "https://youtu.be/SampleVoice"
 NOT_REAL = """
-Not real here, and so not shown: AWS itself. IAM and conditions of policies (but for the role by which API Gateway
-calls the function, and the function's policy for its schedule); the network, its endpoints and firewalls; RDS and
+Not real here, and so not shown: AWS itself. IAM (what was done was compared with the policies of who did it, but
+without conditions, and for most services without resources); the network, its endpoints and firewalls; RDS and
 MySQL 8.4 (a MariaDB with TLS took its place); Amazon Linux (the package ran under its own libraries on this system's
 C library); the proof in Cognito's sign-in; the worker's machine, its image and scaling; WAF, alarms and metrics;
 CloudFront and certificates; concurrency, throttling and billing; YouTube (a stand-in took its place)."""
@@ -107,6 +111,17 @@ class Rehearsal:
         _expect(changed == ["DATABASE_URL"], f"changed: {changed}")
         _expect_status(self.visitor.call("GET", "/health"), 200)
         return "the function has the new one"
+
+    def compare_permissions(self) -> str:
+        """Whatever API, worker, refresher and deployer did is in their roles' policies."""
+        roles = [f"arn:aws:iam::{ACCOUNT}:role/{self.resources[name]}" for name in ROLES]
+        missing = {role: found for role in roles if (found := permissions.not_allowed(role, self.aws.calls))}
+        names = {call.who for call in self.aws.calls}
+        silent = [role for role in roles if role.rpartition("/")[2] not in names]
+        _expect(not missing and not silent, f"not allowed: {json.dumps(missing, indent=1)}; did nothing: {silent}")
+        unseen = [action for action in UNSEEN if not permissions.may(self.outputs["DeployerRoleArn"], action)]
+        _expect(not unseen, f"the deployer's role does not allow {unseen}")
+        return f"{len(self.aws.calls)} kinds of calls"
 
     # --- Zappa
 
@@ -277,7 +292,10 @@ class Rehearsal:
     def _run(self, *command: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
         """With the environment of whoever deploys."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "DJANGO_"))}
-        environment = kept | self.aws.environment() | {"VIRTUAL_ENV": str(Path(sys.executable).parent.parent)}
+        deployer = self.outputs["DeployerRoleArn"].rpartition("/")[2]
+        environment = (
+            kept | self.aws.environment(role=deployer) | {"VIRTUAL_ENV": str(Path(sys.executable).parent.parent)}
+        )
         done = subprocess.run(
             command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
         )
@@ -293,7 +311,7 @@ class Rehearsal:
             "HOME": str(self.folder),
             "TMPDIR": str(self.folder),
             "AWS_ENDPOINT_URL": self.aws.endpoint,
-            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_ACCESS_KEY_ID": self.resources["WorkerRole"],
             "AWS_SECRET_ACCESS_KEY": "testing",
         }
         command = [sys.executable, "manage.py", *arguments]
@@ -353,6 +371,7 @@ STEPS = (
     ("the videos are deleted", Rehearsal.delete),
     ("zappa tail", Rehearsal.tail),
     ("zappa undeploy", Rehearsal.undeploy),
+    ("what was done, and the roles' policies", Rehearsal.compare_permissions),
 )
 
 
