@@ -1,28 +1,15 @@
 """The packaged API under Lambda's own runtime client, with nothing else in reach."""
 
-import functools
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from local.functions import CLIENT, ROOT, interpreter_with, unzipped
+from local.functions import CLIENT, interpreter_with
 from local.lambda_runtime import LambdaRuntime
 from tests import tokens
 
 LAYER = Path(__file__).parent / "layer"
 HANDLER = "ytbackend.lambda_handler.handler"
-
-
-@functools.cache
-def package() -> Path:
-    """``dist/yt-backend.zip`` of this tree: the one that is there where it fits, else built."""
-    if ready := os.environ.get("TEST_PACKAGE"):
-        return Path(ready)
-    subprocess.run([sys.executable, "-m", "deployment.package"], cwd=ROOT, check=True, stdout=sys.stderr)
-    return ROOT / "dist" / "yt-backend.zip"
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
@@ -47,10 +34,8 @@ def observing() -> dict[str, str]:
 
 
 @contextmanager
-def running(folder: Path, **more: str) -> Iterator[LambdaRuntime]:
-    """One execution environment; the unzipped package lies in ``folder``."""
-    task = unzipped(package().read_bytes(), folder)
-    with LambdaRuntime(
-        task, HANDLER, python=interpreter_with(CLIENT), environment=environment(folder, **more)
-    ) as runtime:
+def running(task: Path, folder: Path, **more: str) -> Iterator[LambdaRuntime]:
+    """One execution environment of the unpacked package in ``task``; its database lies in ``folder``."""
+    variables = environment(folder, **more)
+    with LambdaRuntime(task, HANDLER, python=interpreter_with(CLIENT), environment=variables) as runtime:
         yield runtime

@@ -21,10 +21,10 @@ ICON = "static/drf_spectacular_sidecar/swagger-ui-dist/favicon-32x32.png"
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory, aws) -> Iterator[LambdaRuntime]:
+def api(unpacked, tmp_path_factory, aws) -> Iterator[LambdaRuntime]:
     """With a database and a queue, answering also what it has seen."""
     folder = tmp_path_factory.mktemp("function")
-    with function.running(folder, AWS_ENDPOINT_URL=aws, **function.observing()) as runtime:
+    with function.running(unpacked, folder, AWS_ENDPOINT_URL=aws, **function.observing()) as runtime:
         assert runtime.invoke({"manage": "migrate --noinput --verbosity=0"}).error is None
         yield runtime
         assert runtime.alive, runtime.log()
@@ -236,18 +236,11 @@ def test_it_answers_head_like_get_without_a_body(api, way):
 
 
 @every_way
-def test_it_serves_a_picture_byte_by_byte(api, way):
+def test_it_serves_a_picture_byte_by_byte(api, unpacked, way):
     answer = send(way.front, api.invoke, request(f"{way.start}{PREFIX}/{ICON}"))
 
     assert (answer.status, header(answer, "Content-Type")) == (200, ["image/png"])
-    assert answer.body == _packaged(ICON.removeprefix("static/"))
-
-
-def _packaged(name: str) -> bytes:
-    import zipfile
-
-    with zipfile.ZipFile(function.package()) as archive:
-        return archive.read(f"drf_spectacular_sidecar/static/{name}")
+    assert answer.body == (unpacked / "drf_spectacular_sidecar" / ICON).read_bytes()
 
 
 @every_way
