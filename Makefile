@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo run test lint format bench soak package
+.PHONY: help demo run test lint format bench soak package rehearse
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -42,6 +42,9 @@ bench: $(VENV)/dev ## what long audio and a cold start cost; HOURS=10 for the lo
 package: $(VENV)/dev ## dist/yt-backend.zip, which Lambda runs; and the proofs that it can
 	@$(BIN)/python -m deployment.package
 	@$(BIN)/python -m deployment.inspect_package
+
+rehearse: $(VENV)/dev ## a first deployment and its life against a local AWS that really runs the package
+	@$(BIN)/python -m local.rehearse
 
 # The embedded stack needs no compiler, no root, no MySQL and no AWS: every pin but the database driver's and Zappa's.
 $(VENV)/embedded: requirements.txt requirements-worker.txt local/requirements.txt constraints.txt | $(VENV)/bin/python

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from deployment import interpreter
+from local import sandbox
 from local.lambda_runtime import InitError, Invocation, LambdaRuntime
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -129,6 +130,7 @@ class Functions:
             region=function.region,
             memory_mb=int(function.memory_size),
             timeout_s=float(function.timeout),
+            prefix=sandbox.prefix(folder),
         )
         runtime.__enter__()
         with self._lock:

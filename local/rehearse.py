@@ -399,7 +399,14 @@ def _surroundings() -> Iterator[Rehearsal]:
         database = parts.enter_context(AccountDatabase())
         aws = parts.enter_context(LocalAws(database_host=database.host))
         youtube = parts.enter_context(StandIn(sample_videos()))
+        parts.callback(_sweep_up)
         yield Rehearsal(folder, aws, database, youtube)
+
+
+def _sweep_up() -> None:
+    """Zappa leaves the template of its API behind where it fails."""
+    for path in ROOT.glob(f"{FUNCTION}-template-*.json"):
+        path.unlink()
 
 
 def _account(error: Exception, aws: LocalAws) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from local import sandbox
 from local.functions import CLIENT, interpreter_with
 from local.lambda_runtime import LambdaRuntime
 from tests import tokens
@@ -36,6 +37,6 @@ def observing() -> dict[str, str]:
 @contextmanager
 def running(task: Path, folder: Path, **more: str) -> Iterator[LambdaRuntime]:
     """One execution environment of the unpacked package in ``task``; its database lies in ``folder``."""
-    variables = environment(folder, **more)
-    with LambdaRuntime(task, HANDLER, python=interpreter_with(CLIENT), environment=variables) as runtime:
+    python, variables, prefix = interpreter_with(CLIENT), environment(folder, **more), sandbox.prefix(task)
+    with LambdaRuntime(task, HANDLER, python=python, environment=variables, prefix=prefix) as runtime:
         yield runtime
