@@ -15,6 +15,7 @@ from local.lambda_runtime import LambdaRuntime
 from tests import tokens
 from tests.deployment import function
 from tests.deployment.events import ALL_VALUES, PREFIX, WAYS, Way, header, mutilations, request, with_decoded_path
+from tests.deployment.samples import SAMPLES
 
 every_way = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 ICON = "static/drf_spectacular_sidecar/swagger-ui-dist/favicon-32x32.png"
@@ -283,6 +284,23 @@ def test_a_user_is_known_by_a_token(api, way):
     answer = send(way.front, api.invoke, request(f"{way.start}{PREFIX}/me", **auth))
 
     assert (answer.status, json.loads(answer.body)["email"]) == (200, "alice@example.com")
+
+
+# --- Odd events
+
+
+@pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES)
+def test_it_understands_what_consoles_and_health_checks_and_function_urls_send(api, sample):
+    outcome = api.invoke(sample.event)
+
+    assert outcome.error is None
+    assert outcome.answer["statusCode"] == 200
+    found = json.loads(outcome.answer["body"])
+    if sample.path_info == "/":
+        assert found["docs"].endswith(f"{sample.script_name}/docs")
+    else:
+        understood = (found["script_name"], found["path_info"], found["client"], found["query"])
+        assert understood == (sample.script_name, sample.path_info, sample.client, sample.query)
 
 
 # --- Broken events
