@@ -26,6 +26,11 @@ CLIENT = "awslambdaric==4.2.2"  # what Lambda's own images of Python carry
 SDK = "boto3==1.44.5"  # so do they; only functions that bring no libraries of their own are given it here
 
 
+def python_with_client() -> Path:
+    """An interpreter of Lambda's version with nothing but the runtime client; made once."""
+    return interpreter_with(CLIENT)
+
+
 def interpreter_with(*distributions: str) -> Path:
     """An interpreter of Lambda's version with nothing but these; made once.
 
@@ -124,7 +129,7 @@ class Functions:
         runtime = LambdaRuntime(
             folder,
             function.handler,
-            python=interpreter_with(CLIENT) if function.vpc_config else interpreter_with(CLIENT, SDK),
+            python=python_with_client() if function.vpc_config else interpreter_with(CLIENT, SDK),
             environment=own if function.vpc_config else own | self.outside,
             function=function.function_name,
             region=function.region,

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from local import sandbox
-from local.functions import CLIENT, interpreter_with
+from local.functions import python_with_client
 from local.lambda_runtime import LambdaRuntime
 from tests import tokens
 
@@ -37,6 +37,6 @@ def observing() -> dict[str, str]:
 @contextmanager
 def running(task: Path, folder: Path, **more: str) -> Iterator[LambdaRuntime]:
     """One execution environment of the unpacked package in ``task``; its database lies in ``folder``."""
-    python, variables, prefix = interpreter_with(CLIENT), environment(folder, **more), sandbox.prefix(task)
+    python, variables, prefix = python_with_client(), environment(folder, **more), sandbox.prefix(task)
     with LambdaRuntime(task, HANDLER, python=python, environment=variables, prefix=prefix) as runtime:
         yield runtime

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from local.functions import CLIENT, interpreter_with
+from local.functions import python_with_client
 from local.lambda_runtime import InitError, LambdaRuntime
 
 
 @contextmanager
 def running(folder: Path, code: str, *, timeout_s: float = 20, **environment: str) -> Iterator[LambdaRuntime]:
     (folder / "code.py").write_text(code)
-    python = interpreter_with(CLIENT)
+    python = python_with_client()
     with LambdaRuntime(folder, "code.handler", python=python, environment=environment, timeout_s=timeout_s) as runtime:
         yield runtime
 

@@ -1,0 +1,76 @@
+"""What Zappa does with the function, from its first deployment to its end."""
+
+import zipfile
+from pathlib import Path
+
+from local.rehearsal.scene import FUNCTION, PACKAGE, STAGE, Scene, expect
+
+
+def deploy(scene: Scene) -> str:
+    """Zappa touches the API itself, at the address that it prints."""
+    done = scene.zappa("deploy", STAGE, "-z", str(PACKAGE))
+    expect("Deployment complete" in done.stdout, done.stdout)
+    address = next(word for word in done.stdout.split() if ".execute-api." in word and word.startswith("https://"))
+    scene.visitor.api = address.rstrip("!") + "/yt-backend"
+    return address
+
+
+def migrate(scene: Scene) -> str:
+    """The tables, through the function."""
+    done = scene.zappa("manage", STAGE, "migrate --noinput")
+    expect("Applying videos.0001_initial" in done.stdout + scene.log(), done.stdout)
+    expect(scene.database.ask("SELECT COUNT(*) FROM videos") == 0, "there are videos already")
+    return f"{scene.database.ask('SELECT COUNT(*) FROM django_migrations')} migrations"  # noqa: S608 - it is no query
+
+
+def fail_a_command(scene: Scene) -> str:
+    """A command that fails ends `zappa manage` with an error, so that a script stops."""
+    done = scene.zappa("manage", STAGE, "migrate videos 9999_never", check=False)
+    expect(done.returncode != 0, done.stdout)
+    return f"exit code {done.returncode}"
+
+
+def check_settings(scene: Scene) -> str:
+    """What `manage.py check --deploy` finds in the deployed function."""
+    scene.zappa("manage", STAGE, "check --deploy --fail-level WARNING")
+    return "no warnings"
+
+
+def update_and_roll_back(scene: Scene) -> str:
+    """A package of another version is deployed, and the one before it comes back."""
+    before = scene.visitor.call("GET", "").json()["version"]
+    scene.zappa("update", STAGE, "-z", str(_with_version(scene.folder / "next.zip", f"{before}-next")))
+    expect(scene.visitor.call("GET", "").json()["version"] == f"{before}-next", "the update is not live")
+    scene.zappa("rollback", STAGE, "-n", "1")
+    expect(scene.visitor.call("GET", "").json()["version"] == before, "the version before is not live")
+    return f"{before} → {before}-next → {before}"
+
+
+def tail(scene: Scene) -> str:
+    """What the function wrote: of the migration, of the command that failed, of the sweep."""
+    shown = scene.zappa("tail", STAGE, "--disable-keep-open", "--since", "1h").stdout
+    expect("Applying videos.0001_initial" in shown and "9999_never" in shown and "sent 1, taken back 0" in shown, shown)
+    return f"{len(shown.splitlines())} lines"
+
+
+def undeploy(scene: Scene) -> str:
+    """Nothing of it is left, and the stack is."""
+    scene.zappa("undeploy", STAGE, "-y")
+    expect(scene.visitor.call("GET", "").status == 403, "the API still answers")
+    functions = [found["FunctionName"] for found in scene.aws.client("lambda").list_functions()["Functions"]]
+    rules = [found["Name"] for found in scene.aws.client("events").list_rules()["Rules"] if FUNCTION in found["Name"]]
+    apis = scene.aws.client("apigateway").get_rest_apis()["items"]
+    expect(FUNCTION not in functions and not rules and not apis, (functions, rules, apis))
+    return "function, API and schedule are gone"
+
+
+def _with_version(target: Path, version: str) -> Path:
+    """The package, but for the version that it says it has."""
+    with zipfile.ZipFile(PACKAGE) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as new:
+        for entry in old.infolist():
+            content = old.read(entry)
+            if entry.filename == "ytbackend/settings.py":
+                before, _, after = content.decode().partition('VERSION = "')
+                content = f'{before}VERSION = "{version}"{after.partition(chr(34))[2]}'.encode()
+            new.writestr(entry, content)
+    return target
