@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import zipfile
+from typing import Any
 
 from local import permissions, speech_model
 from local.account_database import authority_in
@@ -26,21 +27,20 @@ def build_package(scene: Scene) -> str:
 
 def create_stack(scene: Scene) -> str:
     """Every resource and every output."""
-    cloudformation = scene.aws.client("cloudformation")
-    template = (ROOT / "infrastructure.yaml").read_text()
-    model = {"ParameterKey": "SpeechModel", "ParameterValue": str(speech_model.folder())}
-    cloudformation.create_stack(
-        StackName=STACK, TemplateBody=template, Parameters=[model], Capabilities=["CAPABILITY_NAMED_IAM"]
-    )
-    stack = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
-    expect(stack["StackStatus"] == "CREATE_COMPLETE", stack)
-    scene.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
-    for page in cloudformation.get_paginator("list_stack_resources").paginate(StackName=STACK):
-        for found in page["StackResourceSummaries"]:
-            scene.resources[found["LogicalResourceId"]] = found["PhysicalResourceId"]
+    scene.aws.client("cloudformation").create_stack(**_template())
+    _read_stack(scene, "CREATE_COMPLETE")
     secret = scene.aws.client("secretsmanager").get_secret_value(SecretId=scene.outputs["DatabaseSecretArn"])
     scene.database.admit(**json.loads(secret["SecretString"]))
     return f"{len(scene.resources)} resources, {len(scene.outputs)} outputs"
+
+
+def name_the_api(scene: Scene) -> str:
+    """The stack learns which API Zappa has made; then the settings allow its host alone."""
+    host = scene.visitor.api.split("/")[2]
+    scene.aws.client("cloudformation").update_stack(**_template(ApiId=host.split(".")[0]))
+    _read_stack(scene, "UPDATE_COMPLETE")
+    expect(scene.outputs["AllowedHosts"] == host, scene.outputs["AllowedHosts"])
+    return host
 
 
 def configure(scene: Scene) -> str:
@@ -91,3 +91,23 @@ def _variables(scene: Scene) -> dict[str, str]:
     found = scene.aws.client("lambda").get_function_configuration(FunctionName=FUNCTION)
     variables: dict[str, str] = found["Environment"]["Variables"]
     return variables
+
+
+def _template(**parameters: str) -> dict[str, Any]:
+    given = {"SpeechModel": str(speech_model.folder())} | parameters
+    return {
+        "StackName": STACK,
+        "TemplateBody": (ROOT / "infrastructure.yaml").read_text(),
+        "Parameters": [{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()],
+        "Capabilities": ["CAPABILITY_NAMED_IAM"],
+    }
+
+
+def _read_stack(scene: Scene, status: str) -> None:
+    cloudformation = scene.aws.client("cloudformation")
+    stack = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
+    expect(stack["StackStatus"] == status, stack)
+    scene.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    for page in cloudformation.get_paginator("list_stack_resources").paginate(StackName=STACK):
+        for found in page["StackResourceSummaries"]:
+            scene.resources[found["LogicalResourceId"]] = found["PhysicalResourceId"]

@@ -12,7 +12,9 @@ from local.functions import ROOT
 from local.visitor import Reply, Visitor
 from local.youtube import StandIn
 
-STACK, STAGE, FUNCTION = "yt-backend", "default", "yt-backend-default"
+STACK = PROJECT = "yt-backend"
+STAGE, MIGRATIONS = "default", "migrations"  # of zappa_settings.json
+FUNCTION = f"{PROJECT}-{STAGE}"
 PACKAGE = ROOT / "dist" / "yt-backend.zip"
 
 
@@ -60,9 +62,9 @@ class Scene:
         found = self.aws.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
         return int(found[name]) + int(found[f"{name}NotVisible"])
 
-    def log(self) -> str:
-        """All that the function has written."""
-        found = self.aws.client("logs").filter_log_events(logGroupName=f"/aws/lambda/{FUNCTION}", limit=10_000)
+    def log(self, function: str) -> str:
+        """All that a function has written."""
+        found = self.aws.client("logs").filter_log_events(logGroupName=f"/aws/lambda/{function}", limit=10_000)
         return "\n".join(event["message"] for event in found["events"])
 
 
