@@ -9,7 +9,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from local.mariadb import Server
+from local.mariadb import SERVER, Server
+
+__all__ = ["SERVER", "Server", "mariadb"]
 
 
 @contextlib.contextmanager
