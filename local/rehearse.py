@@ -93,7 +93,7 @@ def _account(error: Exception, aws: LocalAws) -> str:
     parts += [f"API Gateway: {trouble}" for trouble in aws.rest_apis.troubles[-3:]]
     if aws.names.refused:
         parts.append(f"Asked for, but not here: {', '.join(sorted(set(aws.names.refused)))}")
-    parts += [f"The function wrote last:\n{log[-3000:]}" for log in aws.functions.logs()[-1:]]
+    parts += [f"A function wrote last:\n{log[-3000:]}" for log in [log for log in aws.functions.logs() if log][-1:]]
     return "\n".join(parts)
 
 

@@ -27,7 +27,7 @@ ROLE = "arn:aws:iam::123456789012:role/runs-functions"
 
 
 @pytest.fixture(scope="module")
-def account() -> Iterator[LocalAws]:
+def account(lambdas_python) -> Iterator[LocalAws]:
     with LocalAws() as aws:
         aws.client("iam").create_role(
             RoleName="runs-functions", AssumeRolePolicyDocument=trusting("lambda.amazonaws.com")

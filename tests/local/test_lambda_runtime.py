@@ -10,6 +10,8 @@ import pytest
 from local.functions import python_with_client
 from local.lambda_runtime import InitError, LambdaRuntime
 
+pytestmark = pytest.mark.usefixtures("lambdas_python")
+
 
 @contextmanager
 def running(folder: Path, code: str, *, timeout_s: float = 20, **environment: str) -> Iterator[LambdaRuntime]:
