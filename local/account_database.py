@@ -48,10 +48,6 @@ class AccountDatabase:
         self.tell("CREATE OR REPLACE USER %s@'%%' IDENTIFIED BY %s", username, password)
         self.tell(f"GRANT ALL ON {NAME}.* TO %s@'%%'", username)
 
-    def with_own_authority(self, text: str) -> str:
-        """A text with database URLs, which trust this server's authority in place of RDS's."""
-        return _AUTHORITY.sub(f"ssl-ca={self.authority}", text)
-
     def ask(self, query: str) -> Any:
         """The first value of the first row."""
         return self._run(query, (), NAME)

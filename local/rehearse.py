@@ -98,4 +98,7 @@ def _account(error: Exception, aws: LocalAws) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

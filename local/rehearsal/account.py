@@ -44,7 +44,7 @@ def name_the_api(scene: Scene) -> str:
 
 
 def configure(scene: Scene) -> str:
-    """Both files, whole and private. In place of RDS's certificate authority, this database's is put."""
+    """Both files, whole and private. In the package, this database's certificate authority takes the place of RDS's."""
     scene.run(sys.executable, "-m", "deployment.configure", STACK, "--to", str(scene.folder))
     for path in (scene.settings, scene.worker_env):
         expect(path.stat().st_mode & 0o777 == 0o600, f"{path} can be read by others")
@@ -53,7 +53,6 @@ def configure(scene: Scene) -> str:
     with zipfile.ZipFile(PACKAGE) as package:
         expect(authority in package.namelist(), f"The database URL names {authority}, which is not in the package")
     scene.aws.functions.replaced[authority] = scene.database.authority
-    scene.worker_env.write_text(scene.database.with_own_authority(scene.worker_env.read_text()))
     return f"{scene.settings.name}, {scene.worker_env.name}"
 
 

@@ -3,8 +3,11 @@
 import os
 import subprocess
 import sys
+import tarfile
 import urllib.request
+from pathlib import Path
 
+from local.account_database import authority_in
 from local.functions import ROOT
 from local.rehearsal.scene import FUNCTION, Scene, expect, expect_status
 
@@ -44,8 +47,8 @@ def submit(scene: Scene) -> str:
 
 
 def work(scene: Scene) -> str:
-    """The real worker, in nothing but its environment file, with YouTube's stand-in."""
-    output = _worker(scene, "run_worker", "--max-messages", "2", "--idle-exit", "60")
+    """The real worker: the source that a machine gets, its environment file, and YouTube's stand-in."""
+    output = _worker(scene, _worker_source(scene), "run_worker", "--max-messages", "2", "--idle-exit", "60")
     expect("2 messages handled" in output, output)
     expect(scene.waiting() == 0, "messages are left")
     expect(not scene.youtube.leaks, scene.youtube.leaks)
@@ -102,7 +105,19 @@ def delete(scene: Scene) -> str:
     return "the bucket is empty"
 
 
-def _worker(scene: Scene, *arguments: str) -> str:
+def _worker_source(scene: Scene) -> Path:
+    """As ``deploy_worker.sh`` packs it, but for the certificate authority of RDS."""
+    packed, folder = scene.folder / "worker.tar.gz", scene.folder / "worker"
+    scene.run(str(ROOT / "deploy_worker.sh"), "pack", str(packed))
+    with tarfile.open(packed) as archive:
+        archive.extractall(folder, filter="data")
+    authority = folder / authority_in(scene.worker_env.read_text())
+    expect(authority.is_file(), f"The database URL names {authority.name}, which the worker's source lacks")
+    authority.write_bytes(scene.database.authority.read_bytes())
+    return folder
+
+
+def _worker(scene: Scene, source: Path, *arguments: str) -> str:
     lines = [line.split("=", 1) for line in scene.worker_env.read_text().splitlines() if line]
     environment = {name: value.strip("'") for name, value in lines} | scene.youtube.environment()
     environment |= {
@@ -116,7 +131,7 @@ def _worker(scene: Scene, *arguments: str) -> str:
     command = [sys.executable, "manage.py", *arguments]
     done = subprocess.run(
         command,
-        cwd=ROOT,
+        cwd=source,
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
