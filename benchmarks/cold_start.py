@@ -22,8 +22,8 @@ from typing import NamedTuple
 
 from deployment import archive, interpreter, package
 from deployment.contents import ROOT
-from local.functions import CLIENT, interpreter_with
-from local.lambda_runtime import LambdaRuntime
+from local.aws.functions import CLIENT, interpreter_with
+from local.aws.lambda_runtime import LambdaRuntime
 
 OURS, ZAPPAS = "ytbackend.lambda_handler.handler", "zappa.handler.lambda_handler"
 ON_LAMBDA_SINCE = 315532800  # 1980-01-01, the time of every file in the zip

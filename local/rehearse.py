@@ -13,9 +13,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from local.account_database import AccountDatabase
-from local.aws import LocalAws, NotDeployed
-from local.functions import ROOT
+from local.aws.account import LocalAws, NotDeployed
+from local.aws.database import AccountDatabase
+from local.aws.functions import ROOT
 from local.rehearsal import account, user, zappa_commands
 from local.rehearsal.scene import FUNCTION, Failed, Scene
 from local.youtube import StandIn, sample_videos

@@ -90,14 +90,15 @@ def database(name: str, default: str, *, base: Path) -> dict[str, Any]:
         "(special characters in the password percent-encoded)."
     )
     try:
-        config = dict(dj_database_url.parse(url))
+        config: dict[str, Any] = dict(dj_database_url.parse(url))
     except ValueError:
         raise wrong from None
     if config["ENGINE"] not in ("django.db.backends.mysql", "django.db.backends.sqlite3") or not config["NAME"]:
         raise wrong
-    if authority := config.get("OPTIONS", {}).get("ssl", {}).get("ca"):
-        path = base / authority
+    tls: dict[str, str] = config.get("OPTIONS", {}).get("ssl", {})
+    if "ca" in tls:
+        path = base / tls["ca"]
         if not path.is_file():
-            raise ImproperlyConfigured(f"{name} names the file {authority!r} by ssl-ca, which is not there.")
-        config["OPTIONS"]["ssl"]["ca"] = str(path)
+            raise ImproperlyConfigured(f"{name} names the file {tls['ca']!r} by ssl-ca, which is not there.")
+        tls["ca"] = str(path)
     return config

@@ -6,10 +6,11 @@ import sys
 import zipfile
 from typing import Any
 
-from local import permissions, speech_model
-from local.account_database import authority_in
-from local.fronts import ACCOUNT
-from local.functions import ROOT
+from local import speech_model
+from local.aws import permissions
+from local.aws.database import authority_in
+from local.aws.fronts import ACCOUNT
+from local.aws.functions import ROOT
 from local.rehearsal.scene import FUNCTION, PACKAGE, STACK, Scene, expect, expect_status
 
 ROLES = ("ApiRole", "WorkerRole", "RefresherRole", "DeployerRole")

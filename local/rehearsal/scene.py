@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from local.account_database import AccountDatabase
-from local.aws import LocalAws
-from local.functions import ROOT
-from local.visitor import Reply, Visitor
+from local.aws.account import LocalAws
+from local.aws.database import AccountDatabase
+from local.aws.functions import ROOT
+from local.rehearsal.visitor import Reply, Visitor
 from local.youtube import StandIn
 
 STACK = PROJECT = "yt-backend"

@@ -7,8 +7,8 @@ import tarfile
 import urllib.request
 from pathlib import Path
 
-from local.account_database import authority_in
-from local.functions import ROOT
+from local.aws.database import authority_in
+from local.aws.functions import ROOT
 from local.rehearsal.scene import FUNCTION, Scene, expect, expect_status
 
 CAPTIONS, VOICE = "https://youtu.be/SampleCapt1", "https://youtu.be/SampleVoice"

@@ -4,10 +4,10 @@ import copy
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from local.fronts import Answer, Front, Request
-from local.http_api import HttpApi
-from local.load_balancer import LoadBalancer
-from local.rest_api import RestApi
+from local.aws.fronts import Answer, Front, Request
+from local.aws.http_api import HttpApi
+from local.aws.load_balancer import LoadBalancer
+from local.aws.rest_api import RestApi
 
 DOMAIN = "api.shri.software"
 PREFIX = "/yt-backend"  # of the function, as API_BASE_PATH says

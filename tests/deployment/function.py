@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from local import sandbox
-from local.functions import python_with_client
-from local.lambda_runtime import LambdaRuntime
+from local.aws import sandbox
+from local.aws.functions import python_with_client
+from local.aws.lambda_runtime import LambdaRuntime
 from tests import tokens
 
 LAYER = Path(__file__).parent / "layer"

@@ -9,9 +9,9 @@ from urllib.parse import quote, unquote
 
 import pytest
 
-from local.fronts import Malformed, Request
-from local.gateway import send
-from local.lambda_runtime import LambdaRuntime
+from local.aws.fronts import Malformed, Request
+from local.aws.gateway import send
+from local.aws.lambda_runtime import LambdaRuntime
 from tests import tokens
 from tests.deployment import function
 from tests.deployment.events import ALL_VALUES, PREFIX, WAYS, Way, header, mutilations, request, with_decoded_path

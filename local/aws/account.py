@@ -16,15 +16,15 @@ import boto3
 from moto.awslambda.models import lambda_backends
 from moto.server import ThreadedMotoServer
 
-from local.aws_names import Names
-from local.cloudformation import whole_templates
-from local.fronts import ACCOUNT
-from local.functions import Functions
-from local.gateway import serving
-from local.lambda_runtime import Invocation
-from local.moto_gaps import mended, run
-from local.permissions import Call, recorded
-from local.rest_apis import NotDeployed, RestApis
+from local.aws.cloudformation import whole_templates
+from local.aws.fronts import ACCOUNT
+from local.aws.functions import Functions
+from local.aws.gateway import serving
+from local.aws.lambda_runtime import Invocation
+from local.aws.moto_gaps import mended, run
+from local.aws.names import Names
+from local.aws.permissions import Call, recorded
+from local.aws.rest_apis import NotDeployed, RestApis
 
 __all__ = ["LocalAws", "NotDeployed"]
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from moto.apigateway.models import apigateway_backends
 
-from local import permissions
-from local.fronts import ACCOUNT, Answer, Request
-from local.lambda_runtime import Invocation
-from local.rest_api import RestApi
+from local.aws import permissions
+from local.aws.fronts import ACCOUNT, Answer, Request
+from local.aws.lambda_runtime import Invocation
+from local.aws.rest_api import RestApi
 
 
 class NotDeployed(Exception):

@@ -13,8 +13,8 @@ from moto.awslambda import models as lambda_models
 from moto.awslambda import urls as lambda_urls
 from moto.awslambda.exceptions import PreconditionFailedException
 
-from local.functions import Functions, log_lines
-from local.lambda_runtime import Invocation
+from local.aws.functions import Functions, log_lines
+from local.aws.lambda_runtime import Invocation
 
 BUCKET = "awslambda-packages"  # where Lambda keeps what it was given
 _FUNCTION_URLS = r"{0}/2021-10-31/functions/(?P<function_name>[\w_:%-]+)/urls/?$"

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from local.fronts import Answer, Front, Malformed, Request
-from local.lambda_runtime import MAX_PAYLOAD_BYTES, Invocation
+from local.aws.fronts import Answer, Front, Malformed, Request
+from local.aws.lambda_runtime import MAX_PAYLOAD_BYTES, Invocation
 
 _OF_THE_CONNECTION = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})
 

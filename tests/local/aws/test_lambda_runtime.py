@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from local.functions import python_with_client
-from local.lambda_runtime import InitError, LambdaRuntime
+from local.aws.functions import python_with_client
+from local.aws.lambda_runtime import InitError, LambdaRuntime
 
 pytestmark = pytest.mark.usefixtures("lambdas_python")
 
@@ -94,7 +94,7 @@ def test_it_says_why_a_module_cannot_be_loaded(tmp_path, code, said):
 
 def test_nothing_but_the_package_is_in_reach(tmp_path, monkeypatch):
     monkeypatch.setenv("FROM_OUTSIDE", "1")
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
     code = (
         "import importlib.util, os\n"
         "def handler(event, context):\n"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from local.fronts import (
+from local.aws.fronts import (
     ACCOUNT,
     API_ID,
     TEXTS,

@@ -14,7 +14,7 @@ import boto3
 from botocore import UNSIGNED
 from botocore.config import Config
 
-from local.aws import LocalAws
+from local.aws.account import LocalAws
 
 
 class Reply(NamedTuple):

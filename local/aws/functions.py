@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from deployment import interpreter
-from local import sandbox
-from local.lambda_runtime import InitError, Invocation, LambdaRuntime
+from local.aws import sandbox
+from local.aws.lambda_runtime import InitError, Invocation, LambdaRuntime
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 CLIENT = "awslambdaric==4.2.2"  # what Lambda's own images of Python carry
 SDK = "boto3==1.44.5"  # so do they; only functions that bring no libraries of their own are given it here
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local.aws import LocalAws
+from local.aws.account import LocalAws
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def attribute(resource: str, name: str) -> dict[str, list[str]]:
 
 def test_a_type_that_nobody_knows_is_refused_by_its_name(outputs):
     with pytest.raises(
-        ClientError, match=r"AWS::Quantum::Computer is not known here\. Make it in local/cloudformation"
+        ClientError, match=r"AWS::Quantum::Computer is not known here\. Make it in local/aws/cloudformation"
     ):
         outputs({"It": {"Type": "AWS::Quantum::Computer"}}, {})
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local.aws import LocalAws, NotDeployed
-from local.permissions import not_allowed
+from local.aws.account import LocalAws, NotDeployed
+from local.aws.permissions import not_allowed
 
 CODE = """
 import json, os

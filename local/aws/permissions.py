@@ -14,7 +14,7 @@ from unittest import mock
 from moto.core.authorization import ActionAuthenticatorMixin
 from moto.iam.models import iam_backends
 
-from local.fronts import ACCOUNT
+from local.aws.fronts import ACCOUNT
 
 # Requests whose permissions have other names
 # (https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html).

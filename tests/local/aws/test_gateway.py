@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from local.fronts import Answer, Malformed, Request
-from local.gateway import send, serving
-from local.http_api import HttpApi
-from local.lambda_runtime import Invocation
-from local.load_balancer import LoadBalancer
-from local.rest_api import RestApi
+from local.aws.fronts import Answer, Malformed, Request
+from local.aws.gateway import send, serving
+from local.aws.http_api import HttpApi
+from local.aws.lambda_runtime import Invocation
+from local.aws.load_balancer import LoadBalancer
+from local.aws.rest_api import RestApi
 
 FRONTS = [RestApi(), HttpApi("2.0"), HttpApi("1.0"), LoadBalancer(), LoadBalancer(multi_value=True)]
 OK = {"statusCode": 200, "body": "fine", "headers": {"Content-Type": "text/plain"}}

@@ -7,7 +7,7 @@ import base64
 from dataclasses import dataclass
 from typing import Any
 
-from local.fronts import ACCOUNT, TEXTS, Answer, Request, grouped, read_answer, with_forwarding
+from local.aws.fronts import ACCOUNT, TEXTS, Answer, Request, grouped, read_answer, with_forwarding
 
 MAX_BODY_BYTES = 1024 * 1024
 

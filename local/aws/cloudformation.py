@@ -93,7 +93,7 @@ def whole_templates(database_host: str) -> Iterator[None]:
             return _model(makers[kind][0])
         if kind not in parsing.get_model_map() and kind not in parsing.NULL_MODELS:
             raise ValidationError(
-                message=f"{kind} is not known here. Make it in local/cloudformation.py, or say in LEFT_OUT why not."
+                message=f"{kind} is not known here. Make it in local/aws/cloudformation.py, or say in LEFT_OUT why not."
             )
         return moto_class(kind)
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from local import sandbox
+from local.aws import sandbox
 
 pytestmark = pytest.mark.skipif(not sandbox.is_possible(), reason="a mount namespace needs root")
 
