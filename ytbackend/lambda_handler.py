@@ -19,7 +19,7 @@ from urllib.parse import unquote_to_bytes
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ytbackend.settings")
 
-from apig_wsgi import make_lambda_handler
+from apig_wsgi import DEFAULT_NON_BINARY_CONTENT_TYPE_PREFIXES, make_lambda_handler
 from django.conf import settings
 from django.core.management import call_command
 from django.core.wsgi import get_wsgi_application
@@ -237,8 +237,8 @@ def _base_path(event: Event, request: Event, path: str) -> tuple[str, str]:
         matched = f"{greedy[1]}/{rest}"
         if rest and path.rstrip("/").endswith(matched):
             length = len(path.rstrip("/")) - len(matched)
-    elif route == "/" and request["domainName"]:
-        length = len(path.rstrip("/"))
+    elif route.startswith("/") and "{" not in route and path.rstrip("/").endswith(route.rstrip("/")):
+        length = len(path.rstrip("/")) - len(route.rstrip("/"))
     return path[:length], path[length:] or "/"
 
 
@@ -247,5 +247,9 @@ def _decoded(path: Any) -> str:
     return unquote_to_bytes(path).decode("latin-1") if isinstance(path, str) else ""
 
 
-_http = make_lambda_handler(_placed(get_wsgi_application()), binary_support=True)
+# A transcript as SubRip is text, too; as base64 it would be a third larger than what MAX_ANSWER_BYTES goes by.
+_TEXT = (*DEFAULT_NON_BINARY_CONTENT_TYPE_PREFIXES, "application/x-subrip")
+_http = make_lambda_handler(
+    _placed(get_wsgi_application()), binary_support=True, non_binary_content_type_prefixes=_TEXT
+)
 resolve("/")  # loads every view now, in the initialisation, and not with the first request

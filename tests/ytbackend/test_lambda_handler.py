@@ -45,7 +45,11 @@ def show(request: HttpRequest, rest: str = "") -> HttpResponse:
     return response
 
 
-urlpatterns = [path("", show), path("<path:rest>", show)]
+def subtitles(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("1\n00:00:00,000 --> 00:00:01,000\nwörds\n", content_type="application/x-subrip; charset=utf-8")
+
+
+urlpatterns = [path("", show), path("subtitles", subtitles), path("<path:rest>", show)]
 
 
 @pytest.fixture(autouse=True)
@@ -173,6 +177,10 @@ def test_it_finds_where_the_api_begins(event, expected):
         (rest("/yt-backend") | {"resource": "/yt-backend"}, ("/default/yt-backend", "/")),
         (rest("/videos", OWN_DOMAIN, "/yt-backend"), ("/yt-backend", "/videos")),
         (rest("/", OWN_DOMAIN, "/yt-backend"), ("/yt-backend", "/")),
+        (rest("/yt-backend", OWN_DOMAIN, "/v1") | {"resource": "/yt-backend"}, ("/v1/yt-backend", "/")),
+        (rest("/yt-backend/", OWN_DOMAIN, "/v1") | {"resource": "/yt-backend"}, ("/v1/yt-backend", "/")),
+        (http_api("/v1/yt-backend", OWN_DOMAIN, "ANY /yt-backend"), ("/v1/yt-backend", "/")),
+        (http_api("/default/yt-backend", OWN_DOMAIN, "ANY /yt-backend"), ("/yt-backend", "/")),
         (rest("/yt-backend/videos", OWN_DOMAIN, "/v1"), ("/v1/yt-backend", "/videos")),
         (http_api("/default/yt-backend"), ("/default/yt-backend", "/")),
         (http_api("/default/yt-backend/videos"), ("/default/yt-backend", "/videos")),
@@ -244,6 +252,14 @@ def test_cookies_of_several_lines_are_all_there(event):
 @pytest.mark.parametrize("event", [rest(), rest(multiValueHeaders=None), rest() | {"version": "1.0"}])
 def test_each_cookie_that_is_set_has_its_line(event):
     assert len(handler(event, None)["multiValueHeaders"]["Set-Cookie"]) == 2
+
+
+@pytest.mark.parametrize("event", [rest("/subtitles"), http_api("/default/subtitles"), balancer("/subtitles")])
+def test_subtitles_are_carried_as_text_and_not_a_third_larger(event):
+    answer = handler(event, None)
+
+    assert answer["isBase64Encoded"] is False
+    assert "wörds" in answer["body"]
 
 
 def test_an_http_api_gets_cookies_apart():
