@@ -73,7 +73,8 @@ class _FormattedView(APIView):
             name = f"{video.youtube_id}.{transcript.language}.{extension}"
             headers["Content-Disposition"] = f'attachment; filename="{name}"'
         found = TranscriptSerializer(transcript).data
-        if len(transcript.content) > settings.MAX_ANSWER_BYTES // 10:  # each word is in it twice, beside its times
+        # Never less than it weighs: in JSON each letter is in it twice, and a segment has its times and names.
+        if 16 * len(transcript.content) + 100 * len(found["segments"]) > settings.MAX_ANSWER_BYTES:
             body = force_bytes(request.accepted_renderer.render(found, request.accepted_media_type, {}))
             if _weight(body) > settings.MAX_ANSWER_BYTES:
                 return _elsewhere(request, transcript, body)

@@ -1,5 +1,6 @@
 """Reading transcripts: as JSON and as files, one and many."""
 
+import json
 import uuid
 
 import pytest
@@ -216,3 +217,15 @@ def test_it_goes_by_what_lambda_would_have_to_carry(alice, settings, large):
     assert alice.get(f"/videos/{large.pk}/transcript?format=txt").status_code == 302
     settings.MAX_ANSWER_BYTES = len(body) + 1002
     assert alice.get(f"/videos/{large.pk}/transcript?format=txt").status_code == 200
+
+
+@pytest.mark.parametrize("word", ["字", '"', "語" * 9])
+def test_short_segments_weigh_more_than_their_words(alice, settings, word):
+    """As captions of some languages are: times and names outweigh the text."""
+    video = builders.completed(segments=[Segment(n, n + 1, word) for n in range(36_000_000, 36_001_000)])
+    Transcript.objects.filter(video=video).update(s3_path=f"{video.files_prefix}1/transcript.json")
+    settings.MAX_ANSWER_BYTES = 10**9
+    weight = len(json.dumps(alice.get(f"/videos/{video.pk}/transcript").content.decode(), ensure_ascii=False).encode())
+
+    settings.MAX_ANSWER_BYTES = weight - 1
+    assert alice.get(f"/videos/{video.pk}/transcript").status_code == 302
