@@ -68,6 +68,8 @@ def sweep(event: Event, context: Any) -> None:
 def _complete(event: Event) -> Event:
     """A copy with all that apig-wsgi takes for granted, and without what a client could make it believe."""
     request = dict(_object(event, "requestContext"))
+    if not ("rawPath" in event or "http" in request if _is_v2(event) else "path" in event or request):
+        raise Refused("Of HTTP events only those of API Gateway, function URLs and load balancers are understood here.")
     event = {**event, "requestContext": request, "body": _text(event, "body")}
     if event.get("isBase64Encoded") and not _is_base64(event["body"]):
         event["isBase64Encoded"] = False

@@ -318,6 +318,18 @@ def test_an_event_that_no_gateway_sends_is_refused_with_a_sentence(event):
 
 
 @pytest.mark.parametrize(
+    "event",
+    [
+        {"version": "2.0", "path": "/videos", "method": "GET", "requestContext": {"serviceArn": "arn:aws:vpc-lattice"}},
+        {"messageVersion": "1.0", "agent": {"name": "x"}, "apiPath": "/videos", "httpMethod": "GET"},
+    ],
+)
+def test_another_services_http_event_is_refused_and_not_answered_with_the_root(event):
+    with pytest.raises(Refused, match="API Gateway"):
+        handler(event, None)
+
+
+@pytest.mark.parametrize(
     "absent", ["headers", "multiValueHeaders", "requestContext", "path", "resource", "pathParameters", "body"]
 )
 def test_what_a_gateway_leaves_out_is_not_missed(settings, absent):
