@@ -23,7 +23,8 @@ def compile_all(tree: Path, interpreter: Interpreter, validation: Validation = "
 
     One process in a fixed order: marshal writes down which objects were in use elsewhere.
     """
-    command = [str(interpreter.path), "-I", "-m", "compileall", "-q", "-f", "-r", "100"]
+    # Not -I, which would not look at the seed either.
+    command = [str(interpreter.path), "-P", "-s", "-m", "compileall", "-q", "-f", "-r", "100"]
     command += ["--invalidation-mode", validation, "-s", str(tree), "-p", ON_LAMBDA, str(tree)]
     environment = {"PYTHONHASHSEED": "0"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)

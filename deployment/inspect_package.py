@@ -75,7 +75,7 @@ def size(package: Package) -> Iterator[str]:
         yield f"The package has {zipped / 1e6:.1f} MB, more than {MOST_ZIPPED / 1e6:.0f}: see LEFT_OUT in contents.py."
 
 
-def same_bytes(package: Package) -> Iterator[str]:
+def no_trace(package: Package) -> Iterator[str]:
     """Nothing in the archive tells when, where, and by whom it was built."""
     names = [entry.filename for entry in package.entries]
     if names != sorted(names, key=PurePosixPath):
@@ -167,7 +167,7 @@ def no_secrets(package: Package) -> Iterator[str]:
 
 PROOFS: tuple[tuple[str, Callable[[Package], Iterator[str]]], ...] = (
     ("small enough", size),
-    ("the same bytes from the same source", same_bytes),
+    ("no trace of when and by whom it was built", no_trace),
     ("no tests", no_tests),
     ("no worker", no_worker),
     ("no tools", no_tools),

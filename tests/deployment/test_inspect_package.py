@@ -138,7 +138,7 @@ def test_the_inspection_refuses_the_time_of_the_build(tree):
         written.write(tree / "module.py", "module.py")
 
     with inspect_package.unpacked(zipped) as opened:
-        said = list(inspect_package.same_bytes(opened))
+        said = list(inspect_package.no_trace(opened))
 
     assert said == ["module.py has a time or a note of its build."]
 
@@ -152,7 +152,7 @@ def test_the_inspection_refuses_an_order_by_chance(tree):
             written.writestr(entry, "")
 
     with inspect_package.unpacked(zipped) as opened:
-        said = list(inspect_package.same_bytes(opened))
+        said = list(inspect_package.no_trace(opened))
 
     assert said == ["The entries are not in order."]
 
@@ -165,7 +165,7 @@ def test_the_inspection_refuses_a_file_that_lambda_cannot_read(tree):
         written.writestr(entry, "")
 
     with inspect_package.unpacked(zipped) as opened:
-        said = list(inspect_package.same_bytes(opened))
+        said = list(inspect_package.no_trace(opened))
 
     assert "mode 100600" in said[0]
 
@@ -196,6 +196,13 @@ def test_the_inspection_refuses_byte_code_by_time(tree):
     byte_code(tree, "--invalidation-mode", "timestamp")
 
     assert "by time and not by hash" in found(tree, inspect_package.byte_code)[0]
+
+
+def test_the_inspection_refuses_byte_code_that_nobody_compares_with_its_source(tree):
+    put(tree, "module.py", "answer = 42\n")
+    archive.compile_all(tree, interpreter.find(), "unchecked-hash")
+
+    assert "is not compared with its source" in found(tree, inspect_package.byte_code)[0]
 
 
 def test_the_inspection_refuses_byte_code_of_another_source(tree):
