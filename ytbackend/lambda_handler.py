@@ -218,7 +218,7 @@ def _place(event: Event) -> tuple[str, str]:
 def _stage(event: Event, request: Event, path: str) -> tuple[str, str]:
     """The stage in the URL of an execute-api domain, and the path without it."""
     stage = request.get("stage")
-    if not stage or stage == "$default" or "elb" in request:
+    if not stage:
         return "", path
     if "version" not in event:
         return f"/{stage}", path
@@ -237,7 +237,7 @@ def _base_path(event: Event, request: Event, path: str) -> tuple[str, str]:
     if greedy := re.fullmatch(r"((?:/[^{}]*)?)/\{(\w+)\+\}", route):
         rest = _decoded(_object(event, "pathParameters").get(greedy[2])).strip("/")
         matched = f"{greedy[1]}/{rest}"
-        if rest and path.rstrip("/").endswith(matched):
+        if path.rstrip("/").endswith(matched):
             length = len(path.rstrip("/")) - len(matched)
     elif route.startswith("/") and "{" not in route and path.rstrip("/").endswith(route.rstrip("/")):
         length = len(path.rstrip("/")) - len(route.rstrip("/"))

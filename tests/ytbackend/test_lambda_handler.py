@@ -49,7 +49,16 @@ def subtitles(request: HttpRequest) -> HttpResponse:
     return HttpResponse("1\n00:00:00,000 --> 00:00:01,000\nwörds\n", content_type="application/x-subrip; charset=utf-8")
 
 
-urlpatterns = [path("", show), path("subtitles", subtitles), path("<path:rest>", show)]
+def every_byte(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(bytes(range(256)), content_type="application/octet-stream")
+
+
+urlpatterns = [
+    path("", show),
+    path("subtitles", subtitles),
+    path("bytes", every_byte),
+    path("<path:rest>", show),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -160,6 +169,9 @@ def place(event: dict) -> tuple[str, str]:
         (rest("/videos") | {"pathParameters": {"proxy": "other"}}, ("/default", "/videos")),
         (rest("/videos/1") | {"pathParameters": {"proxy": "1"}}, ("/default", "/videos/1")),
         (rest("/videos") | {"requestContext": {"stage": "default"}}, ("/default", "/videos")),
+        (rest("/videos") | {"path": "videos"}, ("/default", "/videos")),
+        (rest("/videos", OWN_DOMAIN, "/v1") | {"path": "/videos", "resource": None}, ("/v1", "/videos")),
+        (rest("/videos") | {"version": "0"}, ("/default", "/videos")),
     ],
 )
 def test_it_finds_where_the_api_begins(event, expected):
@@ -228,6 +240,20 @@ def test_behind_a_balancer_its_own_word_on_the_protocol_counts():
     assert seen(balancer("/", headers=plain))["url"] == "http://balancer.example/"
 
 
+def test_a_client_cannot_say_which_port_it_speaks_to():
+    spoofed = {"X-Forwarded-Port": ["81"], "x-forwarded-port": ["82"], "Host": [DOMAIN]}
+
+    assert seen(rest("/", multiValueHeaders=spoofed))["headers"]["X-Forwarded-Port"] == "443"
+    assert seen(http_api(headers={"x-forwarded-port": "81", "host": DOMAIN}))["headers"]["X-Forwarded-Port"] == "443"
+
+
+def test_behind_a_balancer_its_own_word_on_the_port_counts():
+    headers = {"host": "balancer.example", "x-forwarded-port": "81, 8443"}
+
+    assert seen(balancer("/", headers=headers))["headers"]["X-Forwarded-Port"] == "8443"
+    assert seen(balancer("/", headers={"host": "balancer.example"}))["headers"]["X-Forwarded-Port"] == "80"
+
+
 def test_a_header_with_an_underscore_is_dropped():
     headers = {"Authorization": ["Bearer good"], "authorization_": ["x"], "X_Real": ["x"], "Host": [DOMAIN]}
 
@@ -254,6 +280,14 @@ def test_each_cookie_that_is_set_has_its_line(event):
     assert len(handler(event, None)["multiValueHeaders"]["Set-Cookie"]) == 2
 
 
+@pytest.mark.parametrize("event", [rest("/bytes"), http_api("/default/bytes"), balancer("/bytes")])
+def test_what_is_not_text_is_carried_as_base64(event):
+    answer = handler(event, None)
+
+    assert answer["isBase64Encoded"] is True
+    assert base64.b64decode(answer["body"]) == bytes(range(256))
+
+
 @pytest.mark.parametrize("event", [rest("/subtitles"), http_api("/default/subtitles"), balancer("/subtitles")])
 def test_subtitles_are_carried_as_text_and_not_a_third_larger(event):
     answer = handler(event, None)
@@ -271,6 +305,7 @@ def test_a_balancer_gets_headers_as_it_sends_them():
     del several["headers"]
 
     assert "multiValueHeaders" not in handler(balancer(), None)
+    assert "multiValueHeaders" not in handler(balancer(multiValueHeaders=None), None)
     assert "headers" not in handler(several, None)
 
 
@@ -280,6 +315,7 @@ def test_a_query_keeps_every_value():
     assert seen(several)["query"] == {"a": ["1", "ü&="], "b": [""]}
     assert seen(rest("/", queryStringParameters={"a": "1"}))["query"] == {"a": ["1"]}
     assert seen(http_api(rawQueryString="a=1&a=%C3%BC"))["query"] == {"a": ["1", "ü"]}
+    assert seen(http_api(rawQueryString="a=ü"))["query"] == {"a": ["ü"]}
 
 
 def test_a_body_is_read_as_text_and_as_base64():
@@ -401,3 +437,26 @@ def test_the_schedule_sweeps(capsys):
     lambda_handler.sweep({}, Context(29))
 
     assert "sent 0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("left", "within"), [(29, 19), (5, 1)])
+def test_a_sweep_ends_before_lambda_ends_it(monkeypatch, left, within):
+    given = {}
+    monkeypatch.setattr(lambda_handler, "call_command", lambda name, **options: given.update(options))
+
+    lambda_handler.sweep({}, Context(left))
+
+    assert given == {"within": within}
+
+
+def test_an_event_of_a_path_alone_is_answered(settings):
+    """As somebody types it into the console."""
+    settings.ALLOWED_HOSTS = ["localhost"]
+
+    assert handler({"httpMethod": "GET", "path": "/"}, None)["statusCode"] == 200
+
+
+@pytest.mark.parametrize("event", [rest("/", body="\ud800"), http_api("/default/\ud800")])
+def test_text_that_cannot_be_encoded_is_refused(event):
+    with pytest.raises(Refused, match="cannot be encoded"):
+        handler(event, None)
