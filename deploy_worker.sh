@@ -151,16 +151,18 @@ make_user() {
 # --- The source and its releases
 
 unpack_source() {  # sets $source to a folder with the worker's source
+    local given=$source
     [ -e "$source" ] || die "--source $source is not there."
     if [ -f "$source" ]; then
         mkdir "$work/source"
         tar -xzf "$source" -C "$work/source" --no-same-owner || die "--source $source is no archive that \`pack\` wrote."
         source=$work/source
-        if [ ! -f "$source/manage.py" ]; then source=$(dirname "$(find "$source" -maxdepth 2 -name manage.py | head -1)"); fi
+        # An archive of a whole checkout has one folder around it.
+        if [ ! -e "$source/manage.py" ]; then source=$(find "$source" -mindepth 1 -maxdepth 1 -type d | head -1); fi
     fi
     local part
     for part in $PARTS; do
-        [ -e "$source/$part" ] || die "$source has no $part: it is not the worker's source. Give one with --source."
+        [ -e "$source/$part" ] || die "$given has no $part: it is not the worker's source. Give one with --source."
     done
     source=$(cd "$source" && pwd)
 }
@@ -180,7 +182,7 @@ build() {  # build FOLDER: a release with an environment of its own; the file `c
     run rm -rf "$1"
     run mkdir -p "$1"
     files_of_source >"$work/files"
-    run tar -cf "$work/source.tar" -C "$source" -T "$work/files"
+    run tar -cf "$work/source.tar" -C "$source" -T "$work/files" --mode=u=rwX,go=rX  # also of a checkout that is root's alone
     run tar -xf "$work/source.tar" -C "$1" --no-same-owner --no-same-permissions
     quietly "$python" -m venv "$1/venv"
     run mkdir "$work/requirements"
@@ -271,7 +273,6 @@ TEXT
 write_units() {
     local grace
     grace=$(of_environment GRACE_SECONDS 25)
-    [[ $grace =~ ^[0-9]+$ ]] || die "GRACE_SECONDS is '$grace' in $wanted_env, but must be a number of seconds."
     write "$UNITS/$UNIT.service" 644 root:root <<TEXT
 # Written by deploy_worker.sh; changes of your own belong in a drop-in: systemctl edit ${UNIT}.service
 [Unit]
@@ -377,19 +378,21 @@ start() {  # start UNIT: with what is there now; false, with its last words, if 
 # --- Commands
 
 install_or_update() {
-    local previous='' release unit first wanted
+    local previous='' earlier='' release unit first wanted
     need_root "$@"
     need_systemd
     distribution=$(distribution)
     unpack_source
     wanted_env=${env_file:-$ENV_FILE}
-    [ -r "$wanted_env" ] || die "there is no $wanted_env. Give the environment with --env-file (see .env.example)."
+    [ -f "$wanted_env" ] && [ -r "$wanted_env" ] || die "there is no $wanted_env. Give the environment with --env-file (see .env.example)."
     if grep -nvE '^[[:space:]]*(#.*)?$|^[A-Za-z_][A-Za-z0-9_]*=' "$wanted_env" | cut -d: -f1 | grep -q .; then
         die "$wanted_env has lines that are not NAME=VALUE: $(grep -nvE '^[[:space:]]*(#.*)?$|^[A-Za-z_][A-Za-z0-9_]*=' "$wanted_env" | cut -d: -f1 | xargs)."
     fi
     for name in DJANGO_SECRET_KEY DATABASE_URL SQS_QUEUE_URL; do
         [ -n "$(of_environment $name '')" ] || die "$name is not set in $wanted_env."
     done
+    [[ $(of_environment GRACE_SECONDS 25) =~ ^[0-9]+$ ]] ||
+        die "GRACE_SECONDS is '$(of_environment GRACE_SECONDS 25)' in $wanted_env, but must be a number of seconds."
     case $(of_environment SPEECH_MODEL small) in
     /home/* | /root/* | /tmp/* | /var/tmp/*) die "SPEECH_MODEL is in a folder that the worker cannot see. Move it to /opt or /srv." ;;
     esac
@@ -401,6 +404,7 @@ install_or_update() {
     release=$APP/releases/$(id_of_release)
     build "$release"
     if [ -L "$APP/current" ]; then previous=$(readlink "$APP/current"); fi
+    if [ -L "$APP/previous" ]; then earlier=$(readlink "$APP/previous"); fi
     mapfile -t present < <(instances)
     wanted=${workers:-${#present[@]}}
     if [ "$wanted" = 0 ]; then wanted=1; fi
@@ -458,6 +462,7 @@ roll_back() {  # roll_back RELEASE: to the release and the files there were befo
     done < <(cd "$work/before" 2>/dev/null && find . -type f -path './etc/*' -printf '/%P\n')
     systemctl daemon-reload
     switch "$1"
+    if [ "$earlier" ]; then ln -sfn "$earlier" "$APP/previous"; else rm -f "$APP/previous"; fi
     for unit in "${present[@]}"; do
         start "$unit" || die "the old release does not start either. See: journalctl --namespace=$JOURNAL -u $unit"
     done

@@ -193,6 +193,17 @@ def test_nothing_to_remove_is_no_error(tmp_path):
 # --- The source
 
 
+def test_an_archive_of_something_else_is_refused_and_not_taken_for_this_folder(tmp_path, env_file):
+    archive = tmp_path / "other.tar.gz"
+    with tarfile.open(archive, "w:gz") as opened:
+        opened.add(env_file, "worker.env")
+
+    done = deploy(tmp_path, "--source", str(archive), "--env-file", str(env_file), "--dry-run")
+
+    assert done.returncode == 1
+    assert f"{archive} has no manage.py: it is not the worker's source" in done.stderr
+
+
 @pytest.fixture
 def copies(tmp_path) -> list[Path]:
     """The worker's source twice: as it is, and with other times, modes and leftovers."""

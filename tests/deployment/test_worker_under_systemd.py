@@ -59,6 +59,7 @@ class Life(NamedTuple):
     log: str
     broken: subprocess.CompletedProcess[str]
     after_broken: str
+    way_back: str
     wrong_settings: subprocess.CompletedProcess[str]
     after_wrong_settings: str
     fewer: subprocess.CompletedProcess[str]
@@ -123,6 +124,8 @@ def life(aws, tmp_path_factory) -> Iterator[Life]:
     share = tmp_path_factory.mktemp("share")
     share.chmod(0o755)
     pack(share, "one")
+    for path in (share / "one").rglob("*.*"):
+        path.chmod(0o600)  # as a careful root has them
     pack(share, "two", ("videos/clock.py", '"""Moments', '"""The moments'))
     refusal = 'speech.check()\n        raise SystemExit("this release is broken")'
     pack(share, "broken", ("transcripts/management/commands/run_worker.py", "speech.check()", refusal))
@@ -173,9 +176,7 @@ def lived(booted: machine.Machine, answered: threading.Event) -> Life:
         return booted.run("sh", "-c", look).stdout
 
     seen: dict[str, Any] = {}
-    seen["installed"] = deploy(
-        "--source", "/srv/share/one.tar.gz", "--env-file", "/srv/share/worker.env", "--workers", "2"
-    )
+    seen["installed"] = deploy("--source", "/srv/share/one", "--env-file", "/srv/share/worker.env", "--workers", "2")
     manage("migrate", "-v0")
     seen["user"] = booted.says("getent", "passwd", "ytworker")
     seen["files"] = booted.says(
@@ -205,6 +206,7 @@ def lived(booted: machine.Machine, answered: threading.Event) -> Life:
 
     seen["broken"] = deploy("update", "--source", "/srv/share/broken.tar.gz")
     seen["after_broken"] = f"{current()} {booted.says('systemctl', 'is-active', 'yt-worker@1', 'yt-worker@2')}"
+    seen["way_back"] = booted.says("readlink", "/opt/yt-worker/previous")
     seen["wrong_settings"] = deploy("update", "--source", "/srv/share/two.tar.gz", "--env-file", "/srv/share/wrong.env")
     seen["after_wrong_settings"] = booted.says("cat", "/etc/yt-worker/worker.env")
     seen["fewer"] = deploy("update", "--source", "/srv/share/two.tar.gz", "--workers", "1")
@@ -297,6 +299,10 @@ def test_a_release_that_does_not_start_is_taken_back(life):
     assert "this release is broken" in life.broken.stderr
     assert "is running again" in life.broken.stderr
     assert life.after_broken == f"{life.releases[1]} active\nactive"
+
+
+def test_a_release_that_is_taken_back_leaves_the_way_to_the_one_before(life):
+    assert life.way_back == life.releases[0]
 
 
 def test_settings_that_cannot_be_understood_are_refused_before_anything_changes(life):
