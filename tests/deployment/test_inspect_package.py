@@ -72,7 +72,7 @@ def test_the_inspection_refuses_what_is_the_workers(tree, path):
 
 @pytest.mark.parametrize(
     "path", ["pip/__init__.py", "setuptools-84.2.1.dist-info/METADATA", "troposphere/s3.py", "zappa/cli.py", "Makefile",
-             "deployment/package.py", "bin/django-admin", "requests/api.py"],
+             "deployment/package.py", "infrastructure.yaml", "bin/django-admin", "requests/api.py"],
 )  # fmt: skip
 def test_the_inspection_refuses_tools(tree, path):
     put(tree, path)
@@ -107,7 +107,7 @@ def test_the_inspection_refuses_secrets(tree, content, what):
     assert found(tree, inspect_package.no_secrets) == [f"config.py has {what} in it."]
 
 
-@pytest.mark.parametrize("path", ["zappa_settings.json", ".env", "dist/worker.env"])
+@pytest.mark.parametrize("path", ["zappa_settings.json", ".env", ".env.production", "dist/worker.env"])
 def test_the_inspection_refuses_settings_of_an_account(tree, path):
     put(tree, path)
 
@@ -226,6 +226,16 @@ def test_the_inspection_refuses_byte_code_of_another_python(tree):
     assert "another Python's" in found(tree, inspect_package.byte_code)[0]
 
 
+def test_the_inspection_refuses_byte_code_that_no_python_on_lambda_looks_for(tree):
+    put(tree, "module.py", "answer = 42\n")
+    archive.compile_all(tree, interpreter.find())
+    put(tree, "__pycache__/module.cpython-311.pyc")
+
+    assert found(tree, inspect_package.byte_code) == [
+        "__pycache__/module.cpython-311.pyc is byte code of another Python."
+    ]
+
+
 def test_the_inspection_refuses_byte_code_without_a_source(tree):
     byte_code(tree, "--invalidation-mode", "checked-hash", "-s", str(tree), "-p", archive.ON_LAMBDA)
     (tree / "module.py").unlink()
@@ -255,6 +265,12 @@ def test_the_inspection_refuses_a_library_that_looks_outside_of_the_package(tree
 
     looks = "lib.so looks for libraries in /usr/local/lib, outside of the package."
     assert found(tree, inspect_package.libraries) == [looks]
+
+
+def test_the_inspection_refuses_a_library_that_is_cut_off(tree):
+    put(tree, "lib.so", b"\x7fELF")
+
+    assert "lib.so is no library that can be loaded" in found(tree, inspect_package.libraries)[0]
 
 
 def test_the_inspection_refuses_a_library_for_another_processor(tree):
