@@ -378,7 +378,7 @@ start() {  # start UNIT: with what is there now; false, with its last words, if 
 # --- Commands
 
 install_or_update() {
-    local previous='' earlier='' release unit first wanted
+    local previous='' earlier='' restart='' release unit first wanted
     need_root "$@"
     need_systemd
     distribution=$(distribution)
@@ -409,21 +409,27 @@ install_or_update() {
     wanted=${workers:-${#present[@]}}
     if [ "$wanted" = 0 ]; then wanted=1; fi
 
+    if [ -e "$APP/unfinished" ]; then restart=yes; fi
     cp "$wanted_env" "$work/env"
     if [ "$previous" != "$release" ] || ! cmp -s "$work/env" "$ENV_FILE"; then check "$release"; fi
     put "${BASH_SOURCE[0]}" "$APP/deploy_worker.sh" 755 root:root
-    local before=$changes restart=
+    local before=$changes
+    if [ -z "$dry" ]; then touch "$APP/unfinished"; fi
     put "$work/env" "$ENV_FILE" 640 root:$USER_NAME
     write_units
     if [ "$changes" != "$before" ]; then run systemctl daemon-reload; restart=yes; fi
     if [ "$previous" != "$release" ]; then restart=yes; fi
     # All at once, and the link moves only then: a job that is given back goes to the new release, and is given back once.
-    if [ "$restart" ] && [ "${#present[@]}" != 0 ]; then run systemctl stop "${present[@]}"; fi
+    if [ "$restart" ] && [ "${#present[@]}" != 0 ]; then
+        stopped=("${present[@]}")
+        run systemctl stop "${present[@]}"
+    fi
     if [ "$previous" != "$release" ]; then
-        if [ "$previous" ]; then run ln -sfn "$previous" "$APP/previous"; fi
         switch "$release"
+        if [ "$previous" ]; then run ln -sfn "$previous" "$APP/previous"; fi
     fi
 
+    stopped=()
     first=yes
     for ((number = 1; number <= wanted; number++)); do
         unit=$UNIT$number.service
@@ -440,6 +446,7 @@ install_or_update() {
         if [ "${number%.service}" -gt "$wanted" ]; then run systemctl disable --quiet --now "$unit"; fi
     done
     prune
+    if [ -z "$dry" ]; then rm -f "$APP/unfinished"; fi
     local active="$wanted workers active"
     if [ "$wanted" = 1 ]; then active="1 worker active"; fi
     if [ "$changes" = 0 ]; then
@@ -588,7 +595,12 @@ done
 if [ -n "$workers" ] && ! [[ $workers =~ ^[1-9][0-9]?$ ]]; then die "--workers is '$workers', but must be a number from 1 to 99."; fi
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+stopped=()  # workers that wait for their release; they run again, whatever ends this script
+finish() {
+    if [ "${#stopped[@]}" != 0 ] && [ -z "$dry" ]; then systemctl start "${stopped[@]}" || true; fi
+    rm -rf "$work"
+}
+trap finish EXIT
 trap '' HUP  # a terminal that goes away leaves no worker stopped
 case $command in
 install | update) install_or_update "$command" ;;

@@ -62,6 +62,10 @@ def fingerprint() -> str:
     return digest.hexdigest()
 
 
+# What tells pip where to fetch from, and by which way.
+_FETCHING = r"PIP_\w+|(HTTPS?|ALL|NO)_PROXY|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE"
+
+
 def build(version: str, interpreter: Interpreter, tools: Path, cache: Path) -> Path:
     """The wheel of that version of mysqlclient; made where ``cache`` does not have it for the same inputs.
 
@@ -87,7 +91,7 @@ def _build(version: str, interpreter: Interpreter, tools: Path, work: Path) -> P
         # The same bytes wherever it is built: no path of this machine, no assertion that names one, no notes for gdb.
         "CFLAGS": f"-g0 -O2 -DNDEBUG -ffile-prefix-map={work}=. -ffile-prefix-map={interpreter.prefix}=.",
         "LDFLAGS": "-Wl,--build-id=none -Wl,--strip-all",
-    } | {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+    } | {name: value for name, value in os.environ.items() if re.fullmatch(_FETCHING, name, re.IGNORECASE)}
     wheel = ["-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-cache-dir"]
     wheel += ["--no-build-isolation", "--no-binary=mysqlclient", f"--wheel-dir={work}/raw", f"mysqlclient=={version}"]
     _run([tools / "python", *wheel], environment, "mysqlclient could not be compiled.", _INSTALL)

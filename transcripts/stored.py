@@ -6,6 +6,7 @@ import re
 import uuid
 from collections.abc import Iterable
 
+from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
@@ -19,8 +20,7 @@ log = logging.getLogger(__name__)
 FILES_A_RUN = 1000  # as many as S3 lists at once
 ROWS_A_RUN = 50  # each is a question to S3
 
-_ANSWERS = [f"answer.{extension}" for extension in ("json", "txt", "srt", "vtt")]
-_KEY = re.compile(r"(videos/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/[0-9]+/).+")
+_KEY = re.compile(r"(videos/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/[0-9]+/)(answers/)?.+")
 
 
 def document(transcript: Transcript) -> bytes:
@@ -46,12 +46,12 @@ def prefix(path: str) -> str:
     return path.rpartition("/")[0] + "/"
 
 
-def answer(transcript: Transcript, extension: str, body: bytes, media_type: str) -> str:
+def answer(transcript: Transcript, name: str, body: bytes, media_type: str) -> str:
     """Puts a rendered transcript beside the stored one, and returns a signed address that lives for minutes.
 
     It goes when the video or this version of its transcript goes. Raises ``files.errors()``.
     """
-    path = f"{prefix(transcript.s3_path)}answer.{extension}"
+    path = f"{prefix(transcript.s3_path)}answers/{settings.VERSION}/{name}"  # another version may write another text
     if not default_storage.exists(path):
         file = ContentFile(body)
         file.content_type = media_type  # type: ignore[attr-defined] # S3 serves it as this
@@ -97,9 +97,15 @@ def _unnamed(keys: Iterable[str]) -> list[str]:
         named.add(video.s3_path)
         if video.status == Video.Status.PROCESSING:
             working.add(video.attempt_prefix)
+    current = set()  # where the files of transcripts lie that are read now
     for path in Transcript.objects.filter(video__in=ids).values_list("s3_path", flat=True):
-        named.update([path, *(prefix(path) + name for name in _ANSWERS)])
-    return [key for key, match in ours.items() if key not in named and match[1] not in working]
+        named.add(path)
+        current.add(prefix(path))
+    return [
+        key
+        for key, match in ours.items()
+        if key not in named and match[1] not in working and not (match[3] and match[1] in current)
+    ]
 
 
 def _restore_missing(deadline: Deadline) -> int:

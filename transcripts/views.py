@@ -68,16 +68,14 @@ class _FormattedView(APIView):
         One that is too large for an answer lies in storage for a while, and the answer says where.
         """
         extension = request.accepted_renderer.format
-        headers = {}
-        if extension != "json":
-            name = f"{video.youtube_id}.{transcript.language}.{extension}"
-            headers["Content-Disposition"] = f'attachment; filename="{name}"'
+        name = f"{video.youtube_id}.{transcript.language}.{extension}"
+        headers = {} if extension == "json" else {"Content-Disposition": f'attachment; filename="{name}"'}
         found = TranscriptSerializer(transcript).data
         # Never less than it weighs: in JSON each letter is in it twice, and a segment has its times and names.
         if 16 * len(transcript.content) + 100 * len(found["segments"]) > settings.MAX_ANSWER_BYTES:
             body = force_bytes(request.accepted_renderer.render(found, request.accepted_media_type, {}))
             if _weight(body) > settings.MAX_ANSWER_BYTES:
-                return _elsewhere(request, transcript, body)
+                return _elsewhere(request, transcript, name, body)
         return Response(found, headers=headers)
 
 
@@ -86,10 +84,9 @@ def _weight(body: bytes) -> int:
     return len(json.dumps(body.decode(), ensure_ascii=False).encode())
 
 
-def _elsewhere(request: Request, transcript: Transcript, body: bytes) -> HttpResponseRedirect:
-    renderer = request.accepted_renderer
+def _elsewhere(request: Request, transcript: Transcript, name: str, body: bytes) -> HttpResponseRedirect:
     try:
-        address = stored.answer(transcript, renderer.format, body, f"{renderer.media_type}; charset=utf-8")
+        address = stored.answer(transcript, name, body, f"{request.accepted_renderer.media_type}; charset=utf-8")
     except files.errors() as error:
         raise StorageUnavailable from error
     return HttpResponseRedirect(request.build_absolute_uri(address))

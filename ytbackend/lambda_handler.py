@@ -39,7 +39,8 @@ class Refused(Exception):
 def handler(event: Any, context: Any) -> Any:
     """Answer an HTTP event with a response in the format of its gateway, any other one as Zappa does.
 
-    Raises :class:`Refused` for what is no event, and for Zappa's ``raw_command``, which would run any code.
+    Raises :class:`Refused` for what is no event, and for Zappa's ``raw_command``, which would run any code. Who may
+    invoke the function, and so ``zappa manage``, can do with the service what it likes all the same.
     """
     if not isinstance(event, dict):
         raise Refused(f"An event is a JSON object, not {type(event).__name__}.")
@@ -72,7 +73,7 @@ def _complete(event: Event) -> Event:
         raise Refused("Of HTTP events only those of API Gateway, function URLs and load balancers are understood here.")
     event = {**event, "requestContext": request, "body": _text(event, "body")}
     if event.get("isBase64Encoded") and not _is_base64(event["body"]):
-        event["isBase64Encoded"] = False
+        event["isBase64Encoded"] = False  # it is the text that it is
     return _complete_v2(event, request) if _is_v2(event) else _complete_v1(event, request)
 
 
@@ -138,7 +139,7 @@ def _wsgi(text: str) -> str:
 
 
 def _is_base64(body: str) -> bool:
-    """What only says that it is, is the text that it is."""
+    """Whether it can be read as that."""
     try:
         base64.b64decode(body)
     except ValueError:

@@ -57,6 +57,9 @@ class Life(NamedTuple):
     releases: tuple[str, str]
     finished: str
     log: str
+    cut_off: subprocess.CompletedProcess[str]
+    after_cut_off: str
+    gone_on: subprocess.CompletedProcess[str]
     broken: subprocess.CompletedProcess[str]
     after_broken: str
     way_back: str
@@ -204,6 +207,12 @@ def lived(booted: machine.Machine, answered: threading.Event) -> Life:
     seen["finished"] = until("completed")
     seen["log"] = booted.says("journalctl", "--namespace=ytworker", "-q", "-o", "cat", "-u", "yt-worker@*")
 
+    booted.says("mkdir", "-p", "/opt/yt-worker/next/in-the-way")  # so that it ends between the stop and the start
+    seen["cut_off"] = deploy("update", "--source", "/srv/share/one.tar.gz")
+    seen["after_cut_off"] = booted.run("systemctl", "is-active", "yt-worker@1", "yt-worker@2").stdout
+    booted.says("rm", "-r", "/opt/yt-worker/next")
+    seen["gone_on"] = deploy("update", "--source", "/srv/share/two.tar.gz")
+
     seen["broken"] = deploy("update", "--source", "/srv/share/broken.tar.gz")
     seen["after_broken"] = f"{current()} {booted.says('systemctl', 'is-active', 'yt-worker@1', 'yt-worker@2')}"
     seen["way_back"] = booted.says("readlink", "/opt/yt-worker/previous")
@@ -223,6 +232,17 @@ def lived(booted: machine.Machine, answered: threading.Event) -> Life:
 def test_it_installs_on_a_machine_that_has_never_seen_it(life):
     assert life.installed.returncode == 0, life.installed.stderr
     assert life.installed.stdout.splitlines()[-1].endswith("2 workers active.")
+
+
+def test_workers_run_again_if_an_update_ends_in_the_middle(life):
+    assert life.cut_off.returncode != 0
+    assert life.after_cut_off.split() == ["active", "active"]
+
+
+def test_what_an_update_has_left_half_done_is_done_by_the_next_one(life):
+    assert life.gone_on.returncode == 0, life.gone_on.stderr
+    assert "Nothing to change" not in life.gone_on.stdout
+    assert life.gone_on.stdout.splitlines()[-1].endswith("2 workers active.")
 
 
 def test_it_warns_of_a_database_without_tables_and_starts_all_the_same(life):

@@ -194,9 +194,9 @@ def test_one_that_is_too_large_for_an_answer_lies_elsewhere_for_a_while(alice, c
         settings.MAX_ANSWER_BYTES //= 1000
 
 
-def test_what_lies_elsewhere_is_kept_as_long_as_its_transcript(alice, large):
+def test_what_lies_elsewhere_is_kept_as_long_as_its_transcript(alice, settings, large):
     assert alice.get(f"/videos/{large.pk}/transcript?format=srt").status_code == 302
-    path = stored.prefix(large.transcript.s3_path) + "answer.srt"
+    path = f"{large.files_prefix}1/answers/{settings.VERSION}/{large.youtube_id}.en.srt"
 
     stored.reconcile(Deadline())
     assert default_storage.exists(path)
