@@ -113,6 +113,20 @@ def test_the_worker_may_ask_the_endpoints_whose_names_it_is_given():
     assert sorted(sources) == ["ApiFirewall", "WorkerFirewall"]
 
 
+def test_the_port_of_the_proxy_is_no_second_rule_for_https():
+    """Duplicates are taken, but the update that removes one of them removes both:
+    https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/1534.
+    """
+    (proxy,) = [rule["Fn::If"] for rule in properties("WorkerFirewall")["SecurityGroupEgress"] if "Fn::If" in rule]
+    https = [rule for rule in properties("WorkerFirewall")["SecurityGroupEgress"] if rule.get("FromPort") == 443]
+
+    assert len(https) == 1
+    assert (proxy[0], proxy[2]) == ("HasProxyPort", {"Ref": "AWS::NoValue"})
+    assert template()["Conditions"]["HasProxyPort"] == {
+        "Fn::Not": [{"Fn::Equals": [{"Ref": "YouTubeProxyPort"}, str(https[0]["ToPort"])]}]
+    }
+
+
 def test_the_endpoint_of_s3_is_no_way_to_other_peoples_buckets():
     (statement,) = properties("S3Endpoint")["PolicyDocument"]["Statement"]
 
