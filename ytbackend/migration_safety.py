@@ -27,11 +27,9 @@ OURS = ("accounts", "videos", "transcripts")  # what others ship, their release 
 _NOT_IN_THE_DATABASE = {"default", "auto_now", "auto_now_add", "storage", "upload_to"}
 # Nothing that old code does can fail because of these.
 _HARMLESS = (
-    operations.CreateModel,
     operations.AddIndex,
     operations.RemoveIndex,
     operations.RenameIndex,
-    operations.RemoveConstraint,
     operations.AlterModelOptions,
     operations.AlterModelManagers,
     operations.AlterModelTableComment,
@@ -87,8 +85,16 @@ def objections_to(operation: Operation, app_label: str, state: ProjectState) -> 
     if isinstance(operation, operations.SeparateDatabaseAndState):
         for inner in operation.database_operations:
             yield from objections_to(inner, app_label, state)
+    elif isinstance(operation, operations.CreateModel):
+        for name, field in operation.fields:
+            yield from _to_reference(f"{operation.describe()}: {name}", field, app_label, state)
     elif isinstance(operation, operations.AddField):
         yield from _to_new_field(operation)
+        yield from _to_reference(f"{operation.describe()}: it", operation.field, app_label, state)
+    elif isinstance(operation, operations.RemoveConstraint):
+        constraint = state.models[app_label, operation.model_name_lower].get_constraint_by_name(operation.name)
+        if isinstance(constraint, UniqueConstraint):
+            yield f"{operation.describe()}: old code relies on it where two do the same at once (get_or_create)"
     elif isinstance(operation, operations.AlterField):
         before = state.models[app_label, operation.model_name_lower].fields[operation.name]
         yield from (f"{operation.describe()}: it {change}" for change in _changes(before, operation.field))
@@ -107,6 +113,15 @@ def _to_new_field(operation: operations.AddField) -> Iterator[str]:
         yield f"{operation.describe()}: old code inserts rows without it, so it needs null=True or a db_default"
     elif field.unique:
         yield f"{operation.describe()}: all rows of old code would have the same value, and it is unique"
+
+
+def _to_reference(what: str, field: "Field[Any, Any]", app_label: str, state: ProjectState) -> Iterator[str]:
+    """Rows that refer to a table of old code hold its rows: Django deletes what refers, the database does not."""
+    if not field.remote_field or not getattr(field, "db_constraint", getattr(field.remote_field, "db_constraint", True)):
+        return
+    to = make_model_tuple(resolve_relation(field.remote_field.model, app_label))
+    if to in state.models:
+        yield f"{what} refers to {'.'.join(to)}, whose rows old code could not delete any more (db_constraint=False)"
 
 
 def _changes(before: "Field[Any, Any]", after: "Field[Any, Any]") -> Iterator[str]:

@@ -93,6 +93,7 @@ class Function:
         self.revision = 1
         self.busy = False
         self.written_meanwhile = False
+        self.unreadable = False
 
     def __call__(self) -> dict[str, str]:
         return self.variables
@@ -105,8 +106,10 @@ class LambdaHandler(BaseHTTPRequestHandler):
         if not self.path.endswith("/functions/api/configuration"):
             self._answer(404, {"Message": "no such function"}, "ResourceNotFoundException")
             return
-        found = {"RevisionId": str(self.function.revision), "Environment": {"Variables": self.function.variables}}
-        self._answer(200, found)
+        variables: dict[str, Any] = {"Variables": self.function.variables}
+        if self.function.unreadable:
+            variables = {"Error": {"ErrorCode": "KMSAccessDeniedException", "Message": "no access to the key"}}
+        self._answer(200, {"RevisionId": str(self.function.revision), "Environment": variables})
         self.function.revision += self.function.written_meanwhile
 
     def do_PUT(self) -> None:
@@ -180,6 +183,16 @@ def test_it_leaves_every_other_variable_alone(refresher, api):
     run(refresher)
 
     assert api()["LOG_LEVEL"] == "INFO"
+
+
+def test_it_writes_nothing_over_variables_that_it_cannot_read(refresher, api):
+    """https://docs.aws.amazon.com/lambda/latest/api/API_EnvironmentResponse.html: Variables, or else Error."""
+    before = dict(api())
+    api.unreadable = True
+
+    with pytest.raises(KeyError, match="Variables"):
+        run(refresher)
+    assert api() == before
 
 
 def test_it_changes_nothing_where_nothing_is_new(refresher, api):
