@@ -19,7 +19,8 @@ from django.db.migrations import Migration, operations
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
-from django.db.models import Field, GeneratedField
+from django.db.migrations.utils import resolve_relation
+from django.db.models import Field, GeneratedField, UniqueConstraint
 
 OURS = ("accounts", "videos", "transcripts")  # what others ship, their release notes answer for
 
@@ -86,11 +87,13 @@ def objections_to(operation: Operation, app_label: str, state: ProjectState) -> 
         for inner in operation.database_operations:
             yield from objections_to(inner, app_label, state)
     elif isinstance(operation, operations.CreateModel):
+        model = (app_label, operation.name_lower)
         for name, field in operation.fields:
-            yield from _to_reference(f"{operation.describe()}: {name}", field, app_label, state)
+            yield from _to_reference(f"{operation.describe()}: {name}", field, model, state)
     elif isinstance(operation, operations.AddField):
         yield from _to_new_field(operation)
-        yield from _to_reference(f"{operation.describe()}: it", operation.field, app_label, state)
+        model = (app_label, operation.model_name_lower)
+        yield from _to_reference(f"{operation.describe()}: it", operation.field, model, state)
     elif isinstance(operation, operations.RemoveConstraint):
         constraint = state.models[app_label, operation.model_name_lower].get_constraint_by_name(operation.name)
         if isinstance(constraint, UniqueConstraint):
@@ -115,13 +118,14 @@ def _to_new_field(operation: operations.AddField) -> Iterator[str]:
         yield f"{operation.describe()}: all rows of old code would have the same value, and it is unique"
 
 
-def _to_reference(what: str, field: "Field[Any, Any]", app_label: str, state: ProjectState) -> Iterator[str]:
-    """Rows that refer to a table of old code hold its rows: Django deletes what refers, the database does not."""
-    if not field.remote_field or not getattr(field, "db_constraint", getattr(field.remote_field, "db_constraint", True)):
+def _to_reference(what: str, field: "Field[Any, Any]", model: tuple[str, str], state: ProjectState) -> Iterator[str]:
+    """New rows hold the old ones that they refer to: what goes with a row, only code that knows of both can say."""
+    if field.remote_field is None or getattr(field.remote_field, "through", None):
         return
-    to = make_model_tuple(resolve_relation(field.remote_field.model, app_label))
-    if to in state.models:
-        yield f"{what} refers to {'.'.join(to)}, whose rows old code could not delete any more (db_constraint=False)"
+    settled: Any = field.remote_field if field.many_to_many else field
+    to = resolve_relation(field.remote_field.model, *model)
+    if settled.db_constraint and to in state.models:
+        yield f"{what} refers to {'.'.join(to)}, and old code could then not delete its rows: db_constraint=False"
 
 
 def _changes(before: "Field[Any, Any]", after: "Field[Any, Any]") -> Iterator[str]:

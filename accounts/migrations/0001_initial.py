@@ -7,6 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     initial = True
+    safe_beside_old_code = "The first release: no older code runs."
 
     dependencies = [
         ('auth', '0012_alter_user_first_name_max_length'),

@@ -29,6 +29,12 @@ TABLES = migration_of(
             ("note", models.TextField(null=True)),
             ("pages", models.IntegerField(default=0)),
         ],
+        {
+            "constraints": [
+                models.UniqueConstraint(fields=["title"], name="one_of_a_title"),
+                models.CheckConstraint(condition=models.Q(pages__gte=0), name="some_pages"),
+            ]
+        },
     )
 )
 
@@ -44,7 +50,11 @@ def objections_to(*operations: Operation, **attributes: str) -> list[str]:
         migrations.AddField("book", "isbn", models.CharField(max_length=13, null=True)),
         migrations.AddField("book", "isbn", models.CharField(max_length=13, null=True, unique=True)),
         migrations.AddField("book", "isbn", models.CharField(max_length=13, db_default="")),
-        migrations.AddField("book", "likes", models.ManyToManyField("shop.book")),
+        migrations.AddField("book", "likes", models.ManyToManyField("shop.book", db_constraint=False)),
+        migrations.AddField(
+            "book", "sequel", models.ForeignKey("self", models.CASCADE, null=True, db_constraint=False)
+        ),
+        migrations.RemoveConstraint("book", "some_pages"),
         migrations.AddIndex("book", models.Index(fields=["title"], name="book_title")),
         migrations.AlterField("book", "title", models.CharField(max_length=200)),
         migrations.AlterField("book", "title", models.CharField(max_length=100, null=True)),
@@ -70,7 +80,17 @@ def test_it_lets_pass_what_old_code_does_not_notice(operation):
         (migrations.AlterModelTable("book", "volumes"), "renames a table"),
         (migrations.AddField("book", "isbn", models.CharField(max_length=13, default="")), "db_default"),
         (migrations.AddField("book", "isbn", models.CharField(max_length=13, db_default="", unique=True)), "unique"),
-        (migrations.AddField("book", "parent", models.ForeignKey("shop.book", models.CASCADE)), "db_default"),
+        (
+            migrations.AddField("book", "parent", models.ForeignKey("self", models.CASCADE, db_constraint=False)),
+            "db_default",
+        ),
+        (migrations.AddField("book", "parent", models.ForeignKey("self", models.CASCADE, null=True)), "could then not"),
+        (migrations.AddField("book", "likes", models.ManyToManyField("shop.book")), "could then not delete"),
+        (
+            migrations.CreateModel("Loan", [("book", models.ForeignKey("shop.book", models.CASCADE))]),
+            "could then not delete",
+        ),
+        (migrations.RemoveConstraint("book", "one_of_a_title"), "get_or_create"),
         (migrations.AlterField("book", "note", models.TextField()), "null"),
         (migrations.AlterField("book", "title", models.CharField(max_length=50)), "max_length"),
         (migrations.AlterField("book", "title", models.CharField(max_length=100, unique=True)), "unique"),

@@ -10,6 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     initial = True
+    safe_beside_old_code = "The first release: no older code runs."
 
     dependencies = [
         ('videos', '0001_initial'),

@@ -11,6 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     initial = True
+    safe_beside_old_code = "The first release: no older code runs."
 
     dependencies = [
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),

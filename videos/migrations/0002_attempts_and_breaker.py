@@ -6,6 +6,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+    safe_beside_old_code = "It was never deployed without: what 0001 alone would run has no release."
     dependencies = [
         ("videos", "0001_initial"),
     ]
