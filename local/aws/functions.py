@@ -4,6 +4,7 @@ As on Lambda, an execution environment handles one event at a time, and is kept 
 work, another one is started. After a change of code or configuration, new ones are.
 """
 
+import fcntl
 import hashlib
 import io
 import json
@@ -40,12 +41,15 @@ def interpreter_with(*distributions: str) -> Path:
     name = "-".join([found.version, *(distribution.replace("==", "-") for distribution in distributions)])
     folder = ROOT / "dist" / ".cache" / f"python-{name}"
     python = folder / "bin" / "python"
-    if not (folder / "complete").exists():
-        subprocess.run([str(found.path), "-m", "venv", "--clear", str(folder)], check=True)
-        pip = [str(python), "-m", "pip", "--disable-pip-version-check"]
-        subprocess.run([*pip, "install", "-qq", *distributions], check=True)
-        subprocess.run([*pip, "uninstall", "-qq", "--yes", "pip"], check=True)
-        (folder / "complete").touch()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / "python.lock").open("w") as lock:  # two that begin at once would clear each other's folder
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "complete").exists():
+            subprocess.run([str(found.path), "-m", "venv", "--clear", str(folder)], check=True)
+            pip = [str(python), "-m", "pip", "--disable-pip-version-check"]
+            subprocess.run([*pip, "install", "-qq", *distributions], check=True)
+            subprocess.run([*pip, "uninstall", "-qq", "--yes", "pip"], check=True)
+            (folder / "complete").touch()
     return python
 
 
