@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError, ProfileNotFound
 
 from deployment import keyset
 
@@ -31,7 +31,8 @@ class Stack:
 
     def __init__(self, name: str, region: str | None = None) -> None:
         self.name = name
-        self._session = boto3.Session(region_name=region)
+        with _told(f"AWS cannot be asked for the stack {name}"):
+            self._session = boto3.Session(region_name=region)
         self._outputs: dict[str, str] = {}
 
     def outputs(self) -> dict[str, str]:
@@ -107,6 +108,8 @@ def _told(what: str) -> Iterator[None]:
         yield
     except NoRegionError:
         raise Refused(f"{what}: no region is known. Name it: --region eu-central-1") from None
+    except ProfileNotFound as error:
+        raise Refused(f"{what}: {error}. docs/deploy.md makes it, or name another one: AWS_PROFILE") from None
     except NoCredentialsError:
         raise Refused(f"{what}: there are no credentials. Log in first: aws configure, or aws sso login.") from None
     except ClientError as error:

@@ -254,6 +254,12 @@ def test_it_says_that_there_are_no_credentials(account, run, monkeypatch):
     assert "there are no credentials. Log in first" in run()[2]
 
 
+def test_it_says_that_the_profile_is_not_there(account, run, monkeypatch):
+    monkeypatch.setenv("AWS_PROFILE", "yt-deployer")
+
+    assert "The config profile (yt-deployer) could not be found" in run()[2]
+
+
 def test_it_says_that_no_region_is_known(account, run, monkeypatch):
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     monkeypatch.delenv("AWS_REGION", raising=False)
