@@ -1,5 +1,6 @@
 """A private MariaDB, whose data and socket lie in a temporary folder; needs the server's programs, but no root."""
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -24,8 +25,11 @@ class Server:
     """
 
     def __init__(self, *, host: str = "127.0.0.1", port: int | None = None, options: tuple[str, ...] = ()) -> None:
-        if SERVER is None:
-            sys.exit("There is no MariaDB here. On Debian or Ubuntu: apt-get install mariadb-server libmariadb-dev")
+        if SERVER is None or importlib.util.find_spec("MySQLdb") is None:
+            sys.exit(
+                "MariaDB or its driver is not here. On Debian or Ubuntu: apt-get install mariadb-server libmariadb-dev "
+                "pkg-config build-essential; then rm .venv/dev, and make installs the driver."
+            )
         self._program = SERVER
         self._folder = tempfile.TemporaryDirectory(prefix="mariadb-")
         self._data, self.socket, self._log = (Path(self._folder.name) / name for name in ("data", "socket", "log"))

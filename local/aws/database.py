@@ -36,7 +36,11 @@ class AccountDatabase:
         tls = (f"--ssl-cert={certificate}", f"--ssl-key={key}", f"--ssl-ca={self.authority}")
         options = ("--require-secure-transport=ON", "--skip-name-resolve")
         self._server = Server(host=self.host, port=PORT, options=(*tls, *options)).__enter__()
-        self.tell(f"CREATE DATABASE {NAME} CHARACTER SET utf8mb4", database="")
+        try:
+            self.tell(f"CREATE DATABASE {NAME} CHARACTER SET utf8mb4", database="")
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
