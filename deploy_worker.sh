@@ -202,6 +202,7 @@ TEXT
 
 pack() {
     [ -n "$target" ] || die "pack needs the name of a file: deploy_worker.sh pack dist/worker.tar.gz"
+    if [ -d "$target" ]; then die "$target is a folder: pack needs the name of a file."; fi
     unpack_source
     mkdir -p "$(dirname "$target")"
     { files_of_source; if [ -f "$source/deploy_worker.sh" ]; then echo deploy_worker.sh; fi; } >"$work/files"

@@ -1,5 +1,6 @@
 """The Python that Lambda runs, on this machine: byte code and compiled modules fit one minor version only."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -43,7 +44,8 @@ def _candidates() -> Iterator[Path]:
     for folder in os.get_exec_path():
         yield Path(folder, name)
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    yield from sorted(pyenv.glob(f"versions/{WANTED}*/bin/{name}"), reverse=True)
+    with contextlib.suppress(PermissionError):  # another user's
+        yield from sorted(pyenv.glob(f"versions/{WANTED}*/bin/{name}"), reverse=True)
     if uv := shutil.which("uv"):
         # --system: not the environment of this project, which is another version as a rule
         command = [uv, "python", "find", "--system", "--no-python-downloads", WANTED]

@@ -25,7 +25,7 @@ class Server:
     """
 
     def __init__(self, *, host: str = "127.0.0.1", port: int | None = None, options: tuple[str, ...] = ()) -> None:
-        if SERVER is None or importlib.util.find_spec("MySQLdb") is None:
+        if SERVER is None or not shutil.which("mariadb-install-db") or importlib.util.find_spec("MySQLdb") is None:
             sys.exit(
                 "MariaDB or its driver is not here. On Debian or Ubuntu: apt-get install mariadb-server libmariadb-dev "
                 "pkg-config build-essential; then rm .venv/dev, and make installs the driver."
