@@ -23,6 +23,7 @@ LEFT_OUT = {
     "AWS::AutoScaling::LifecycleHook": "no machine is started",
     "AWS::AutoScaling::ScalingPolicy": "no machine is started",
     "AWS::CloudWatch::Alarm": "nothing is measured",
+    "AWS::EC2::SecurityGroupEgress": "no packet is filtered",
     "AWS::S3::BucketPolicy": "who asks, and how, is not checked",
     "AWS::SNS::Subscription": "no mail is sent",
     "AWS::SNS::TopicPolicy": "who asks is not checked",

@@ -117,11 +117,11 @@ def test_the_port_of_the_proxy_is_no_second_rule_for_https():
     """Duplicates are taken, but the update that removes one of them removes both:
     https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/1534.
     """
-    (proxy,) = [rule["Fn::If"] for rule in properties("WorkerFirewall")["SecurityGroupEgress"] if "Fn::If" in rule]
+    (proxy,) = resources("AWS::EC2::SecurityGroupEgress").values()
     https = [rule for rule in properties("WorkerFirewall")["SecurityGroupEgress"] if rule.get("FromPort") == 443]
 
     assert len(https) == 1
-    assert (proxy[0], proxy[2]) == ("HasProxyPort", {"Ref": "AWS::NoValue"})
+    assert (proxy["Condition"], proxy["Properties"]["FromPort"]) == ("HasProxyPort", {"Ref": "YouTubeProxyPort"})
     assert template()["Conditions"]["HasProxyPort"] == {
         "Fn::Not": [{"Fn::Equals": [{"Ref": "YouTubeProxyPort"}, str(https[0]["ToPort"])]}]
     }
