@@ -25,6 +25,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--faults", action="store_true", help="Only the tests that kill processes and cut connections.")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--faults"):  # tests/run.sh ends it so, and its servers and workers are to end with it
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     faults = config.getoption("--faults")
     wanted = [item for item in items if bool(item.get_closest_marker("faults")) == faults]
