@@ -47,7 +47,7 @@ def wait_until_parked(world: World, videos: list[Video]) -> None:
         rows = [world.now(video) for video in videos]
         return all((row.status, row.error_code) == ("queued", "source_unavailable") for row in rows)
 
-    world.wait_for(parked, "all wait for YouTube")
+    world.wait_for(lambda: parked() and world.settled(), "all wait for YouTube")
     forget_messages(world)  # what was sent with a delay of a minute
 
 

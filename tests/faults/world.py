@@ -194,6 +194,13 @@ class World:
         """Messages that the next worker to ask would get."""
         return self._messages("")
 
+    def settled(self) -> bool:
+        """Whether workers are done with every message that they could have; what is delayed may wait on.
+
+        A worker deletes its message last, after it has sent the one that comes back.
+        """
+        return not self._messages("", "NotVisible")
+
     def _messages(self, *kinds: str) -> int:
         names = [f"ApproximateNumberOfMessages{kind}" for kind in kinds]
         found = self._sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=names)["Attributes"]

@@ -47,7 +47,7 @@ def allowing(action: str, resource: str = "*") -> str:
 
 def package(code: str = CODE) -> bytes:
     with zipfile.ZipFile(packed := io.BytesIO(), "w") as archive:
-        archive.writestr("code.py", code)
+        archive.writestr(zipfile.ZipInfo("code.py"), code)  # without the time, so that the same code is the same bytes
     return packed.getvalue()
 
 
