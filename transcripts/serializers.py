@@ -4,9 +4,9 @@ from typing import Any
 
 from rest_framework import serializers
 
+from accounts.strict import PageQuery, QuerySerializer, WordField
 from transcripts.models import Transcript
 from videos.models import Video
-from videos.serializers import PageQuery, QuerySerializer, WordField
 
 FORMATS = ("json", "txt", "srt", "vtt")
 
