@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 
-from accounts.models import User
+from accounts.models import ApiKey, User
 
 
 @admin.register(User)
@@ -43,4 +43,25 @@ class UserAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """A user with videos must not vanish from below them."""
+        return False
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Keys of users' scripts: to be looked at, and to be deleted where one has got into wrong hands."""
+
+    list_display = ("name", "prefix", "user", "scope", "created_at", "expires_at", "last_used_at")
+    list_select_related = ("user",)
+    search_fields = ("=id", "=prefix", "name", "=user__id", "user__email")
+    search_help_text = "Id, how the key begins, its name, user's id or e-mail."
+    ordering = ("-created_at",)
+    list_per_page = 50
+    exclude = ("digest",)  # of no use to people
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Only who will use a key may ever see it."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """A key that may do more than its user wanted is not the user's."""
         return False

@@ -1,4 +1,4 @@
-"""Who is calling: one row for each Cognito sub, and for each local staff account."""
+"""Who is calling: one row for each Cognito sub, and for each local staff account. Their API keys."""
 
 from typing import Any, ClassVar
 
@@ -7,7 +7,10 @@ from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
 
+from accounts.api_keys import ApiKey
 from accounts.fields import ExactCharField
+
+__all__ = ["ApiKey", "User", "UserManager"]
 
 
 class UserManager(BaseUserManager["User"]):

@@ -10,6 +10,7 @@ from rest_framework.views import APIView
 
 from accounts.authentication import caller
 from accounts.cognito import Identity
+from accounts.models import ApiKey
 
 
 class MeSerializer(serializers.Serializer[dict[str, object]]):
@@ -17,7 +18,9 @@ class MeSerializer(serializers.Serializer[dict[str, object]]):
 
     id = serializers.CharField(help_text="Cognito's sub.")
     email = serializers.EmailField(allow_null=True, help_text="Null until an ID token has told it.")
-    token_use = serializers.ChoiceField(choices=["id", "access"], help_text="Which kind of token was sent.")
+    token_use = serializers.ChoiceField(
+        choices=["id", "access", "key"], help_text="Which kind of token was sent, or `key`."
+    )
     quota = serializers.JSONField(allow_null=True, help_text="What you may use. Null: no limit is set.")
 
 
@@ -27,7 +30,7 @@ class MeView(APIView):
     @extend_schema(responses=MeSerializer, operation_id="readMe", summary="Who am I?", tags=["account"])
     def get(self, request: Request) -> Response:
         """Who the token says you are, and what your quota is."""
-        user, identity = caller(request), cast(Identity, request.auth)
+        user, identity = caller(request), cast(Identity | ApiKey, request.auth)
         return Response(
             {
                 "id": user.pk,

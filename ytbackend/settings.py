@@ -173,8 +173,14 @@ MAX_BODY_BYTES = 16 * 1024
 # What Lambda answers at most, less its headers: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html.
 MAX_ANSWER_BYTES = 6 * 1024 * 1024 - 32 * 1024
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.CognitoAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.key_authentication.ApiKeyAuthentication",
+        "accounts.authentication.CognitoAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": [
+        "rest_framework.permissions.IsAuthenticated",
+        "accounts.permissions.InScope",
+    ],
     "DEFAULT_PARSER_CLASSES": ["ytbackend.api.BoundedJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PAGINATION_CLASS": "ytbackend.pagination.KeysetPagination",

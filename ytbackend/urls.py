@@ -6,6 +6,7 @@ from django.urls import path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
+from accounts.key_views import KeyDetailView, KeyListView
 from accounts.views import MeView
 from transcripts.views import TranscriptDetailView, TranscriptListView, VideoTranscriptView
 from videos.views import (
@@ -34,6 +35,8 @@ urlpatterns = [
     path("schema", SpectacularAPIView.as_view(http_method_names=["get", "head"]), name="schema"),
     path("docs", SpectacularSwaggerView.as_view(url_name="schema", http_method_names=["get", "head"]), name="docs"),
     path("me", MeView.as_view(), name="me"),
+    path("keys", KeyListView.as_view(), name="keys"),
+    path("keys/<str:id>", KeyDetailView.as_view(), name="key"),
     path("analyze", AnalyzeView.as_view(), name="analyze"),
     path("videos", VideoListView.as_view(), name="videos"),
     path("videos/<str:id>", VideoDetailView.as_view(), name="video"),

@@ -2,10 +2,12 @@
 
 import pytest
 from django.contrib.admin import site
+from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import ApiKey, User
 from tests import builders
 from transcripts.segments import Segment
 from videos.models import Breaker, Deletion, Video
@@ -26,8 +28,10 @@ def rows():
     video = builders.completed(title="<b>Bees</b>", youtube_id="dQw4w9WgXcQ", segments=hostile)
     Deletion.objects.create(prefix=video.files_prefix)
     Breaker.objects.youtube().failed("source_refused")
+    key, _ = ApiKey.objects.issue(video.user, name="backup", scopes=["read"], expires_at=timezone.now())
     return {
         User: video.user,
+        ApiKey: key,
         Video: video,
         type(video.transcript): video.transcript,
         Deletion: Deletion.objects.get(),
@@ -96,6 +100,26 @@ def test_it_lets_nobody_write_what_the_machine_writes(staff, rows):
         assert staff.get(page(model, "add")).status_code == 403
         assert staff.post(page(model, "delete", rows[model].pk), {"post": "yes"}).status_code == 403
         assert staff.post(page(model, "change", rows[model].pk), {"status": "failed"}).status_code == 403
+
+
+def test_it_shows_of_a_key_neither_the_key_nor_its_hash(staff, rows):
+    key = rows[ApiKey]
+
+    shown = [staff.get(page(ApiKey, *where)).content.decode() for where in (("changelist",), ("change", key.pk))]
+
+    assert [key.prefix in html for html in shown] == [True, True]
+    assert [key.digest in html for html in shown] == [False, False]
+
+
+def test_it_revokes_a_key_but_makes_and_changes_none(staff, rows):
+    key = rows[ApiKey]
+    assert staff.get(page(ApiKey, "add")).status_code == 403
+    assert staff.post(page(ApiKey, "change", key.pk), {"scope": "read write"}).status_code == 403
+
+    staff.post(page(ApiKey, "delete", key.pk), {"post": "yes"})
+
+    assert not ApiKey.objects.exists()
+    assert key.digest not in str(list(LogEntry.objects.values()))
 
 
 def test_it_switches_a_user_off(staff, rows):

@@ -59,7 +59,7 @@ def test_it_serves_the_assets_of_docs_and_admin(stranger):
 
 
 @pytest.mark.parametrize(
-    "address", ["/videos", "/videos/x", "/videos/x/audio", "/transcripts", "/transcripts/x", "/me"]
+    "address", ["/videos", "/videos/x", "/videos/x/audio", "/transcripts", "/transcripts/x", "/me", "/keys", "/keys/x"]
 )
 def test_it_wants_a_token_everywhere_else(stranger, address):
     assert stranger.get(address).status_code == 401

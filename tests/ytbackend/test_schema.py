@@ -15,6 +15,7 @@ OPERATIONS = {
     "delete /videos/{id}", "post /videos/{id}/retry", "post /videos/{id}/cancel",
     "get /videos/{id}/attempts", "get /videos/{id}/transcript", "get /videos/{id}/audio",
     "get /transcripts", "get /transcripts/{id}",
+    "get /keys", "post /keys", "get /keys/{id}", "delete /keys/{id}",
 }  # fmt: skip
 
 
@@ -45,6 +46,18 @@ def test_it_says_which_endpoints_want_a_token(schema):
     }
 
     assert open_to_all == {"/", "/health"}
+
+
+def test_it_says_which_endpoints_refuse_an_api_key(schema):
+    paths = yaml.safe_load(schema)["paths"]
+    token_alone = {
+        path
+        for path, methods in paths.items()
+        for operation in methods.values()
+        if operation.get("security") == [{"cognito": []}]
+    }
+
+    assert token_alone == {"/keys", "/keys/{id}"}
 
 
 def test_it_offers_every_format_of_a_transcript(schema):
