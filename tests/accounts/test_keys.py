@@ -303,11 +303,23 @@ BROKEN = {
 }
 
 
+@pytest.mark.parametrize("scheme", ["Bearer ", ""])
 @pytest.mark.parametrize("breaks", BROKEN.values(), ids=BROKEN)
-def test_what_is_no_key_opens_nothing_and_nobody_is_told_why(alice, stranger, breaks):
-    key = made(alice)["key"]
+def test_what_is_no_key_opens_nothing_and_nobody_is_told_why(alice, stranger, breaks, scheme):
+    sent = breaks(made(alice)["key"])
 
-    assert_refused_like_everybody(script(breaks(key)).get("/me"), stranger)
+    answer = script(sent, scheme=scheme).get("/me")
+
+    if "." in sent or sent.startswith("shri_") or scheme:
+        assert_refused_like_everybody(answer, stranger)
+    else:  # a bare word may be the name of a scheme
+        assert (answer.status_code, answer["WWW-Authenticate"]) == (401, BARE)
+
+
+def test_what_is_no_key_is_not_taken_for_a_token(alice, settings):
+    settings.COGNITO_USER_POOL_ID = ""  # who is asked for a token's keys answers 503
+
+    assert script(api_key_text.made()).get("/me").status_code == 401
 
 
 @pytest.mark.parametrize("scheme", ["Basic ", "Token ", "ApiKey ", "Bearers "])
