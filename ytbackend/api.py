@@ -21,7 +21,7 @@ from rest_framework.settings import api_settings
 log = logging.getLogger(__name__)
 
 # The same for every 401, so that an answer never tells what was wrong with a token.
-_UNAUTHORIZED = "Send a valid Cognito token of this service in the Authorization header."
+_UNAUTHORIZED = "Send a valid Cognito token or API key of this service in the Authorization header."
 
 
 def problem(
