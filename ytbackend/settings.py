@@ -54,8 +54,12 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "corsheaders.middleware.CorsMiddleware",  # first, so that errors carry its headers too
+    # What stands first holds for every answer, also for errors and for static files.
+    "ytbackend.headers.identified",
+    "ytbackend.headers.guarded",
     "django.middleware.security.SecurityMiddleware",
+    "ytbackend.headers.ExactCors",
+    "ytbackend.headers.own_host",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -148,6 +152,8 @@ STORAGES = {
 STATIC_URL = "static/"
 STATIC_ROOT = None  # nothing is collected: see WHITENOISE_USE_FINDERS
 WHITENOISE_USE_FINDERS = True  # served from the packages: no collectstatic step to forget
+WHITENOISE_ALLOW_ALL_ORIGINS = False  # the pages that need them stand beside them
+WHITENOISE_MAX_AGE = 0 if DEBUG else 3600  # their names stay when they change
 
 # --- Queue
 
@@ -160,9 +166,9 @@ COGNITO_CLIENT_IDS = env.names("COGNITO_CLIENT_IDS")
 COGNITO_TOKEN_USE = env.names("COGNITO_TOKEN_USE", ["id", "access"], choices=["id", "access"])
 COGNITO_JWKS = env.text("COGNITO_JWKS")
 
-CORS_ALLOWED_ORIGINS = env.names("CORS_ALLOWED_ORIGINS", ["https://shri.software"])
+CORS_ALLOWED_ORIGINS = env.origins("CORS_ALLOWED_ORIGINS", ["https://shri.software"])
 CORS_ALLOW_CREDENTIALS = False  # the token travels in a header; no cookie does
-CORS_EXPOSE_HEADERS = ["Content-Disposition", "Location", "Retry-After", "WWW-Authenticate"]
+CORS_EXPOSE_HEADERS = ["Content-Disposition", "Location", "Retry-After", "WWW-Authenticate", "X-Request-Id"]
 
 # --- The API
 
@@ -231,11 +237,14 @@ _LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR"]
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "formatters": {"line": {"()": "ytbackend.log_lines.LineFormatter"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.choice("LOG_LEVEL", "INFO", choices=_LEVELS)},
     "loggers": {
         **{name: {"level": "WARNING"} for name in ("botocore", "boto3", "faster_whisper", "urllib3")},
+        # Django's own handlers write other lines, and mail them.
+        **{name: {"handlers": [], "propagate": True} for name in ("django", "django.server")},
+        "django.db.backends": {"level": "INFO"},  # below that it tells every value of every statement
         "django.request": {"level": "ERROR"},  # a caller's mistake is no news
         "django.utils.autoreload": {"level": "WARNING"},
     },
