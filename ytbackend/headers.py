@@ -1,9 +1,10 @@
-"""What every answer carries, errors and static files too: who may read it, frame it and keep it, and its id.
+"""What holds for every answer, errors and static files too: who may read it, frame it and keep it, and its id.
 
 ``settings.MIDDLEWARE`` names these, outermost first. Sources: https://cheatsheetseries.owasp.org/cheatsheets/REST_Security_Cheat_Sheet.html,
 https://www.w3.org/TR/CSP3/ and https://fetch.spec.whatwg.org/#http-cors-protocol.
 """
 
+import re
 from collections.abc import Callable
 from http import HTTPStatus
 from urllib.parse import SplitResult
@@ -25,10 +26,12 @@ _PAGE = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+# U+202A to U+202E and U+2066 to U+2069 as UTF-8, which a page is written in.
+_DIRECTION = re.compile(rb"\xe2\x80[\xaa-\xae]|\xe2\x81[\xa6-\xa9]")
 _NO_FEATURES = ", ".join(
     f"{feature}=()"
     for feature in (
-        *("accelerometer", "autoplay", "bluetooth", "camera", "display-capture", "fullscreen", "geolocation"),
+        *("accelerometer", "autoplay", "camera", "display-capture", "fullscreen", "geolocation"),
         *("gyroscope", "hid", "magnetometer", "microphone", "midi", "payment", "screen-wake-lock", "serial", "usb"),
     )
 )
@@ -54,6 +57,8 @@ def guarded(get_response: Middleware) -> Middleware:
 
     def answer(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
+        if is_page(request.path_info) and isinstance(response, HttpResponse):
+            _make_legible(response)
         response["Content-Security-Policy"] = _PAGE if is_page(request.path_info) else _NOTHING
         response["Permissions-Policy"] = _NO_FEATURES
         response["X-Frame-Options"] = settings.X_FRAME_OPTIONS
@@ -67,6 +72,18 @@ def guarded(get_response: Middleware) -> Middleware:
 def is_page(path: str) -> bool:
     """Whether people look at it in a browser."""
     return path in ("/docs", "/admin") or path.startswith("/admin/")
+
+
+def _make_legible(response: HttpResponse) -> None:
+    """Titles and transcripts cannot turn round the line that they stand in: what would is shown as its escape.
+
+    Templates escape markup and leave these alone. https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters
+    """
+    if not _DIRECTION.search(response.content):
+        return
+    response.content = _DIRECTION.sub(lambda found: found[0].decode().encode("unicode_escape"), response.content)
+    if "Content-Length" in response:
+        response["Content-Length"] = str(len(response.content))
 
 
 class ExactCors(CorsMiddleware):

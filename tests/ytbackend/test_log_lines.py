@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from django.conf import settings as django_settings
 
 from tests import builders, tokens
 from transcripts.segments import Segment
@@ -167,4 +166,5 @@ for name in ("", "django", "django.server", "django.request", "django.security.D
 
 
 def test_not_even_debugging_tells_the_values_of_statements():
-    assert django_settings.LOGGING["loggers"]["django.db.backends"] == {"level": "INFO"}
+    assert logging.getLogger("django.db.backends").level == logging.INFO
+    assert logging.getLogger("botocore").level == logging.WARNING
