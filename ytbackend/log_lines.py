@@ -11,7 +11,7 @@ import unicodedata
 
 from django.conf import settings
 
-from ytbackend import request_id
+from ytbackend import request_id, vault
 
 _HIDDEN = (
     # A JWT, also a part of one that was cut off; the first two letters of its header are always these.
@@ -73,9 +73,7 @@ def _shown(letter: str) -> str:
 def _own_secrets() -> list[str]:
     if not settings.configured:
         return []
-    known = [
-        settings.SECRET_KEY,
-        *settings.SECRET_KEY_FALLBACKS,
-        settings.DATABASES["default"].get("PASSWORD"),
-    ]
-    return sorted({str(text) for text in known if text and len(str(text)) >= _LEAST_SECRET}, key=len, reverse=True)
+    held = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS, settings.DATABASES["default"].get("PASSWORD")]
+    # Those that stand in for a secret of AWS are not asked: a line of the log must not depend on the network.
+    known = {*vault.remembered(), *(text for text in held if isinstance(text, str))}
+    return sorted((text for text in known if len(text) >= _LEAST_SECRET), key=len, reverse=True)
