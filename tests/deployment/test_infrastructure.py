@@ -331,7 +331,7 @@ def test_the_gateway_may_call_the_function_and_nothing_else():
 def test_neither_the_api_nor_the_worker_reads_djangos_secret_key():
     readers = [role for role in ROLES if "DjangoSecret" in json.dumps(statements(role))]
 
-    assert readers == ["DeployerRole"]
+    assert readers == ["DeployerRole", "RefresherRole"]
 
 
 # --- Machines

@@ -36,7 +36,7 @@ class NamedSecret:
             "PASSWORD": "",
             "SECRET": f"secretsmanager:{self.name}",
         }
-        if hasattr(connections._connections, "default"):
+        with contextlib.suppress(AttributeError):  # nobody has made it yet
             del connections["default"]
 
 
