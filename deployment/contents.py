@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 APPLICATIONS = ("accounts", "transcripts", "videos", "ytbackend")
 # Of what zappa asks for, its handler imports these; with the rest it deploys. constraints.txt has their versions.
 NEEDED_BY_ZAPPAS_HANDLER = ("durationpy", "werkzeug")
-AWS_SERVICES = ("s3", "sqs", "sts")  # files, queue, and whose credentials these are
+AWS_SERVICES = ("s3", "secretsmanager", "sqs", "ssm", "sts")  # files, secrets, queue, and whose credentials these are
 
 
 class Rule(NamedTuple):

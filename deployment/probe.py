@@ -70,7 +70,7 @@ def imports(tree: Path) -> Iterator[str]:
             yield f"{name} cannot be imported with nothing but the package: {type(error).__name__}: {error}"
     try:
         boto3 = importlib.import_module("boto3")
-        for service in ("sqs", "s3", "sts"):
+        for service in ("sqs", "s3", "secretsmanager", "ssm", "sts"):
             boto3.client(service, region_name="us-east-1")
     except Exception as error:  # noqa: BLE001 - whatever it is, it would fail on Lambda as well
         yield f"A client of AWS cannot be made: {type(error).__name__}: {error}"

@@ -94,12 +94,13 @@ END
     systemctl enable --now yt-machine.timer
 }
 
-# The environment file is no secret but for the proxy's: the password stands in database.cnf.
+# The environment file holds no secret: the password stands in database.cnf, and the worker reads the proxy's address
+# from its secret, anew every minute.
 write_environment() {
     aws ssm get-parameter --name /yt-backend/worker --query Parameter.Value --output text
     echo "DATABASE_URL=mysql://$DATABASE_HOST:3306/ytbackend?$DATABASE_OPTIONS&read_default_file=$FOLDER/database.cnf"
     echo "DJANGO_SECRET_KEY=$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')" # Django wants one; a worker signs nothing
-    if [ "$PROXY_SECRET" ]; then echo "YOUTUBE_PROXY_URL=$(secret "$PROXY_SECRET")"; fi
+    if [ "$PROXY_SECRET" ]; then echo "YOUTUBE_PROXY_URL=secretsmanager:$PROXY_SECRET"; fi
 }
 
 install_worker() {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # prepare.sh PYTHON: installs what tests and checks need into PYTHON's environment; on Debian and Ubuntu with
-# root also MariaDB, the headers for its driver, and systemd-nspawn. Where that cannot be had, it says what is left out.
+# root also MariaDB, the headers for its driver, systemd-nspawn, and Chromium. Where that cannot be had, it says what is left out.
 set -euo pipefail
 python=$1
 
@@ -18,6 +18,17 @@ if ! { has_mariadb && has systemd-nspawn; } && [ "$(id -u)" = 0 ] && command -v 
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
         mariadb-server-core mariadb-client-core libmariadb-dev pkg-config build-essential systemd-container \
         pocketsphinx-testdata >/dev/null  # the last: human speech with a known text, to listen to
+fi
+
+has_chromium() { has chromium || has chromium-browser || has google-chrome; }
+if ! has_chromium && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "Installing Chromium …"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null ||
+        echo "It cannot be had here."
+fi
+if ! has_chromium; then
+    echo "Left out, because Chromium is not here: the tests that look at docs and admin in a browser."
 fi
 
 echo "Installing Python packages …"

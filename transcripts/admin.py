@@ -8,6 +8,7 @@ from django.utils.safestring import SafeString
 
 from transcripts.models import Transcript
 from videos.admin import ReadOnlyAdmin
+from videos.youtube_url import watch_url
 
 
 @admin.register(Transcript)
@@ -35,7 +36,7 @@ class TranscriptAdmin(ReadOnlyAdmin):
     @admin.display(description="what was said")
     def timed_text(self, transcript: Transcript) -> SafeString:
         """Each segment with its time, which opens the video there."""
-        url = transcript.video.url
+        url = watch_url(transcript.video.youtube_id)
         return format_html_join(
             "\n",
             '<div><a href="{}&amp;t={}s" target="_blank" rel="noopener noreferrer">{}</a> {}</div>',

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 
 from videos.models import Attempt, Breaker, Deletion, Video
+from videos.youtube_url import watch_url
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -70,8 +71,9 @@ class VideoAdmin(ReadOnlyAdmin):
 
     @admin.display(description="on YouTube")
     def watch(self, video: Video) -> str:
-        """A link that opens beside the admin."""
-        return format_html('<a href="{0}" target="_blank" rel="noopener noreferrer">{0}</a>', video.url)
+        """A link that opens beside the admin; made from the id, so that no row can make it another kind of link."""
+        address = watch_url(video.youtube_id)
+        return format_html('<a href="{0}" target="_blank" rel="noopener noreferrer">{0}</a>', address)
 
 
 @admin.register(Deletion)

@@ -18,6 +18,8 @@ from rest_framework import exceptions
 from rest_framework.parsers import BaseParser
 from rest_framework.settings import api_settings
 
+from ytbackend import request_id
+
 log = logging.getLogger(__name__)
 
 # The same for every 401, so that an answer never tells what was wrong with a token.
@@ -140,7 +142,12 @@ def server_error(request: HttpRequest) -> HttpResponse:
     error = sys.exc_info()[1]  # Django calls this while it handles what was raised
     if isinstance(error, OperationalError | InterfaceError):
         return _database_unavailable(error)
-    return problem(500, "internal_error", "Something went wrong on our side. It has been logged; try again later.")
+    return problem(
+        500,
+        "internal_error",
+        "Something went wrong on our side. It has been logged; try again later, and if it stays so, tell us the id.",
+        request_id=request_id.current(),
+    )
 
 
 class BodyTooLarge(exceptions.APIException):
@@ -208,6 +215,7 @@ def describe_problems(result: dict[str, Any], **_: Any) -> dict[str, Any]:
             "code": text,
             "detail": text,
             "errors": {"type": "array", "items": place, "description": "The places in the request."},
+            "request_id": {**text, "description": "Of a 500: by it the log can be searched. Also in `X-Request-Id`."},
             "state": {**text, "description": "Where the video stands, when that is in the way."},
         },
     }

@@ -13,6 +13,10 @@ from typing import Any
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
+_HOST = r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]*[a-z0-9])?|\[[0-9a-f:.]+\]"
+_ORIGIN = re.compile(
+    rf"(?:https://(?:{_HOST})(?::(?!443$)[1-9]\d{{0,4}})?|http://(?:{_HOST})(?::(?!80$)[1-9]\d{{0,4}})?)"
+)
 _FLAGS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
@@ -56,6 +60,23 @@ def names(name: str, default: Sequence[str] = (), *, choices: Sequence[str] = ()
     unknown = [part for part in found if choices and part not in choices]
     if unknown:
         raise ImproperlyConfigured(f"{name} has {unknown[0]!r}, but may only have: {', '.join(choices)}.")
+    return found
+
+
+def origins(name: str, default: Sequence[str] = ()) -> list[str]:
+    """Origins separated by commas, each exactly as a browser writes it into its ``Origin`` header.
+
+    https://html.spec.whatwg.org/multipage/browsers.html#ascii-serialisation-of-an-origin
+    """
+    found = names(name, default)
+    for origin in found:
+        if not _ORIGIN.fullmatch(origin):
+            shown = "an entry with a user or password" if "@" in origin else repr(origin)
+            raise ImproperlyConfigured(
+                f"{name} has {shown}, which is no origin. It must be like https://shri.software or "
+                "http://localhost:3000: scheme and host in small letters, the port only where it is not the scheme's "
+                "own, and no path, slash or star."
+            )
     return found
 
 

@@ -26,6 +26,8 @@ from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections
 from django.urls import resolve
 
+from ytbackend import request_id
+
 Event = dict[str, Any]
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -183,9 +185,15 @@ def _placed(application: Application) -> Application:
         environ["SCRIPT_NAME"], environ["PATH_INFO"] = _place(event)
         environ["REMOTE_ADDR"] = _client(event["requestContext"], environ)
         environ["SERVER_NAME"] = environ["SERVER_NAME"] or "localhost"
+        environ[request_id.GIVEN] = _request_id(event["requestContext"], environ["apig_wsgi.context"])
         return application(environ, start_response)
 
     return place
+
+
+def _request_id(request: Event, context: Any) -> Any:
+    """The gateway's, which is in its access log; else the invocation's, which is in Lambda's."""
+    return request.get("requestId") or getattr(context, "aws_request_id", None)
 
 
 def _client(request: Event, environ: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
-from ytbackend import env
+from ytbackend import env, vault
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env.text("DATA_DIR") or BASE_DIR / "data")
@@ -17,13 +17,18 @@ VERSION = "0.1.0"
 # --- Django
 
 DEBUG = env.flag("DJANGO_DEBUG")
-SECRET_KEY = env.text("DJANGO_SECRET_KEY")
-if not SECRET_KEY:
+_key = env.text("DJANGO_SECRET_KEY")
+SECRET_KEY = vault.setting("DJANGO_SECRET_KEY", _key)
+if not _key:
     if not DEBUG:
         raise ImproperlyConfigured(
             "DJANGO_SECRET_KEY is not set. Set it to a long random text, or DJANGO_DEBUG=true on your own machine."
         )
     SECRET_KEY = "insecure-and-only-for-debug"  # noqa: S105
+# What was signed with these is still taken: sessions and addresses outlive a new key.
+SECRET_KEY_FALLBACKS = env.names("DJANGO_SECRET_KEY_FALLBACKS")
+if vault.is_reference(_key):
+    SECRET_KEY_FALLBACKS.append(vault.setting("DJANGO_SECRET_KEY", _key, version="previous"))
 ALLOWED_HOSTS = env.names("DJANGO_ALLOWED_HOSTS", ["localhost", "127.0.0.1"] if DEBUG else [])
 
 ROOT_URLCONF = "ytbackend.urls"
@@ -54,8 +59,12 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "corsheaders.middleware.CorsMiddleware",  # first, so that errors carry its headers too
+    # What stands first holds for every answer, also for errors and for static files.
+    "ytbackend.headers.identified",
+    "ytbackend.headers.guarded",
     "django.middleware.security.SecurityMiddleware",
+    "ytbackend.headers.ExactCors",
+    "ytbackend.headers.own_host",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -97,7 +106,12 @@ AUTH_PASSWORD_VALIDATORS = [
 
 DATABASES = {"default": env.database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'db.sqlite3'}", base=BASE_DIR)}
 _database = DATABASES["default"]
-if _database["ENGINE"] == "django.db.backends.mysql":
+if DATABASE_SECRET := env.text("DATABASE_SECRET"):
+    if _database["ENGINE"] != "django.db.backends.mysql":
+        raise ImproperlyConfigured("DATABASE_SECRET is set, but DATABASE_URL is not mysql://host:port/name.")
+    vault.secret("DATABASE_SECRET", DATABASE_SECRET)
+    _database |= {"ENGINE": "ytbackend.mysql", "SECRET": DATABASE_SECRET}
+if _database["ENGINE"].endswith("mysql"):
     # A frozen Lambda loses its connection; a worker must not hang on a dead one.
     _database["CONN_MAX_AGE"] = 60
     _database["CONN_HEALTH_CHECKS"] = True
@@ -148,6 +162,8 @@ STORAGES = {
 STATIC_URL = "static/"
 STATIC_ROOT = None  # nothing is collected: see WHITENOISE_USE_FINDERS
 WHITENOISE_USE_FINDERS = True  # served from the packages: no collectstatic step to forget
+WHITENOISE_ALLOW_ALL_ORIGINS = False  # the pages that need them stand beside them
+WHITENOISE_MAX_AGE = 0 if DEBUG else 3600  # their names stay when they change
 
 # --- Queue
 
@@ -160,9 +176,9 @@ COGNITO_CLIENT_IDS = env.names("COGNITO_CLIENT_IDS")
 COGNITO_TOKEN_USE = env.names("COGNITO_TOKEN_USE", ["id", "access"], choices=["id", "access"])
 COGNITO_JWKS = env.text("COGNITO_JWKS")
 
-CORS_ALLOWED_ORIGINS = env.names("CORS_ALLOWED_ORIGINS", ["https://shri.software"])
+CORS_ALLOWED_ORIGINS = env.origins("CORS_ALLOWED_ORIGINS", ["https://shri.software"])
 CORS_ALLOW_CREDENTIALS = False  # the token travels in a header; no cookie does
-CORS_EXPOSE_HEADERS = ["Content-Disposition", "Location", "Retry-After", "WWW-Authenticate"]
+CORS_EXPOSE_HEADERS = ["Content-Disposition", "Location", "Retry-After", "WWW-Authenticate", "X-Request-Id"]
 
 # --- The API
 
@@ -215,8 +231,12 @@ SPECTACULAR_SETTINGS = {
 
 # --- The worker
 
-YOUTUBE_PROXY_URL = env.pattern(
-    "YOUTUBE_PROXY_URL", r"(https?|socks[45]h?)://\S+", "like http://user:password@host:port"
+_PROXY = r"(https?|socks[45]h?)://\S+"
+_proxy = env.text("YOUTUBE_PROXY_URL")
+YOUTUBE_PROXY_URL = (
+    vault.setting("YOUTUBE_PROXY_URL", _proxy, form=_PROXY)
+    if vault.is_reference(_proxy)
+    else env.pattern("YOUTUBE_PROXY_URL", _PROXY, "like http://user:password@host:port, or name a secret")
 )
 YOUTUBE_RETRIES = env.integer("YOUTUBE_RETRIES", 3, least=0, most=10)
 YOUTUBE_PATIENCE_SECONDS = env.integer("YOUTUBE_PATIENCE_SECONDS", 180, least=1, most=3600)
@@ -237,11 +257,14 @@ _LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR"]
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "formatters": {"line": {"()": "ytbackend.log_lines.LineFormatter"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.choice("LOG_LEVEL", "INFO", choices=_LEVELS)},
     "loggers": {
         **{name: {"level": "WARNING"} for name in ("botocore", "boto3", "faster_whisper", "urllib3")},
+        # Django's own handlers write other lines, and mail them.
+        **{name: {"handlers": [], "propagate": True} for name in ("django", "django.server")},
+        "django.db.backends": {"level": "INFO"},  # below that it tells every value of every statement
         "django.request": {"level": "ERROR"},  # a caller's mistake is no news
         "django.utils.autoreload": {"level": "WARNING"},
     },

@@ -4,7 +4,6 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from accounts.key_views import KeyDetailView, KeyListView
 from accounts.views import MeView
@@ -20,7 +19,7 @@ from videos.views import (
     VideoListView,
 )
 from ytbackend.api import nothing_here
-from ytbackend.views import HealthView, RootView
+from ytbackend.views import DocsView, HealthView, RootView, SchemaView
 
 handler400 = "ytbackend.api.bad_request"
 handler404 = "ytbackend.api.not_found"
@@ -32,8 +31,8 @@ admin.site.index_title = "Tables"
 urlpatterns = [
     path("", RootView.as_view(), name="root"),
     path("health", HealthView.as_view(), name="health"),
-    path("schema", SpectacularAPIView.as_view(http_method_names=["get", "head"]), name="schema"),
-    path("docs", SpectacularSwaggerView.as_view(url_name="schema", http_method_names=["get", "head"]), name="docs"),
+    path("schema", SchemaView.as_view(), name="schema"),
+    path("docs", DocsView.as_view(), name="docs"),
     path("me", MeView.as_view(), name="me"),
     path("keys", KeyListView.as_view(), name="keys"),
     path("keys/<str:id>", KeyDetailView.as_view(), name="key"),

@@ -1,9 +1,11 @@
 """The addresses that belong to no app: what this is, and whether it lives."""
 
+from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
 from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -11,6 +13,8 @@ from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
 from videos.models import Breaker
+
+PAGE_SECONDS = 300  # for which schema and docs may be kept
 
 
 class RootSerializer(serializers.Serializer[dict[str, str]]):
@@ -45,6 +49,36 @@ class OpenView(APIView):
 
     authentication_classes = ()
     permission_classes = ()
+
+
+class SchemaView(SpectacularAPIView):
+    """``GET /schema``."""
+
+    http_method_names = ["get", "head"]
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        """The same for all, until the next release."""
+        return _open_to_caches(super().finalize_response(request, response, *args, **kwargs))
+
+
+class DocsView(SpectacularSwaggerView):
+    """``GET /docs``. The page's script and style are files, as its policy runs nothing that stands in the page."""
+
+    http_method_names = ["get", "head"]
+    url_name = "schema"
+    template_name = "ytbackend/docs.html"
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        """The same for all, until the next release; and nobody who opens it holds on to its window."""
+        response = _open_to_caches(super().finalize_response(request, response, *args, **kwargs))
+        del response["Cross-Origin-Opener-Policy"]  # the middleware's is the stricter one
+        return response
+
+
+def _open_to_caches(response: Response) -> Response:
+    if response.status_code == HTTPStatus.OK:
+        response["Cache-Control"] = f"public, max-age={PAGE_SECONDS}"
+    return response
 
 
 class RootView(OpenView):

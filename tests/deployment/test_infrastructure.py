@@ -331,7 +331,38 @@ def test_the_gateway_may_call_the_function_and_nothing_else():
 def test_neither_the_api_nor_the_worker_reads_djangos_secret_key():
     readers = [role for role in ROLES if "DjangoSecret" in json.dumps(statements(role))]
 
-    assert readers == ["DeployerRole"]
+    assert readers == ["DeployerRole", "RefresherRole"]
+
+
+# --- What the function does not answer itself
+
+
+def test_the_frontend_reads_what_the_gateway_answers_by_itself():
+    answers = [found["Properties"] for found in resources("AWS::ApiGateway::GatewayResponse").values()]
+    frontend = {"Fn::Sub": ["'${Origin}'", {"Origin": {"Fn::Select": [0, {"Ref": "FrontendOrigins"}]}}]}
+
+    assert sorted(answer["ResponseType"] for answer in answers) == ["DEFAULT_4XX", "DEFAULT_5XX"]
+    for answer in answers:
+        headers = answer["ResponseParameters"]
+        assert headers["gatewayresponse.header.Access-Control-Allow-Origin"] == frontend
+        assert headers["gatewayresponse.header.Vary"] == "'Origin'"
+        assert headers["gatewayresponse.header.X-Content-Type-Options"] == "'nosniff'"
+        assert "StatusCode" not in answer
+        text = answer["ResponseTemplates"]["application/json"]
+        body = json.loads(text.replace("$context.error.messageString", '"said"'))
+        assert body.keys() == {"type", "title", "code", "detail"}
+
+
+def test_nobody_is_let_in_by_an_answer_that_repeats_his_origin():
+    assert "method.request.header" not in PATH.read_text()
+
+
+def test_the_frontend_reads_that_it_asks_too_often():
+    (rate,) = [rule for rule in properties("WebAcl")["Rules"] if rule["Name"] == "rate"]
+    headers = {entry["Name"]: entry["Value"] for entry in rate["Action"]["Block"]["CustomResponse"]["ResponseHeaders"]}
+
+    assert headers["Access-Control-Allow-Origin"] == {"Fn::Select": [0, {"Ref": "FrontendOrigins"}]}
+    assert headers["Retry-After"] == "300"
 
 
 # --- Machines
@@ -406,7 +437,7 @@ def test_there_is_an_alarm_for_everything_that_has_to_be_watched():
 def test_what_needs_the_api_waits_for_it():
     waiting = {name for name, resource in resources().items() if resource.get("Condition") == "HasApi"}
 
-    assert waiting == {"ApiFails", "SweepMissing", "WebAcl", "WebAclOfApi"}
+    assert waiting == {"ApiFails", "GatewayFails", "GatewayRefuses", "SweepMissing", "WebAcl", "WebAclOfApi"}
 
 
 def test_a_link_in_a_body_is_no_attack():

@@ -81,6 +81,15 @@ def secret(aws, monkeypatch) -> Callable[[str], None]:
     return rotate
 
 
+@pytest.fixture
+def django_key(aws, monkeypatch) -> Callable[[str], None]:
+    """The secret with Django's key; calling it puts another one in."""
+    client = boto3.client("secretsmanager", region_name="us-east-1")
+    arn = client.create_secret(Name=f"django-{uuid.uuid4()}", SecretString="first-key")["ARN"]
+    monkeypatch.setenv("DJANGO_SECRET", arn)
+    return lambda key: client.put_secret_value(SecretId=arn, SecretString=key)
+
+
 class Function:
     """One function as Lambda keeps it; calling it gives its variables as they are now.
 
@@ -159,7 +168,7 @@ def api(monkeypatch) -> Iterator[Function]:
 
 
 @pytest.fixture
-def refresher(monkeypatch, key_address, secret) -> types.ModuleType:
+def refresher(monkeypatch, key_address, secret, django_key) -> types.ModuleType:
     """The code in the template."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")  # Lambda sets it
     module = types.ModuleType("index")
@@ -172,7 +181,7 @@ def run(refresher: types.ModuleType) -> Any:
 
 
 def test_it_brings_keys_and_password(refresher, api):
-    assert run(refresher) == ["COGNITO_JWKS", "DATABASE_URL"]
+    assert run(refresher) == ["COGNITO_JWKS", "DATABASE_URL", "DJANGO_SECRET_KEY"]
 
     assert StaticKeySet(api()["COGNITO_JWKS"]).key(tokens.jwk("old")["kid"])
     assert dj_database_url.parse(api()["DATABASE_URL"])["PASSWORD"] == "first"
@@ -316,11 +325,12 @@ def test_it_brings_the_keys_also_while_the_secret_cannot_be_read(refresher, api,
     assert api()["COGNITO_JWKS"].startswith('{"keys"')
 
 
-def test_it_never_tells_the_password(refresher, api, secret, capsys):
+def test_it_never_tells_a_password_or_a_key(refresher, api, secret, django_key, capsys):
     secret("only-between-us")
+    django_key("between-us-as-well")
     run(refresher)
 
-    assert "only-between-us" not in "".join(capsys.readouterr())
+    assert "between-us" not in "".join(capsys.readouterr())
 
 
 def test_it_has_nothing_to_do_before_the_first_deployment(refresher, api, monkeypatch):
@@ -343,7 +353,31 @@ def test_it_tries_again_once_nobody_else_writes(refresher, api):
     run(refresher)
     api.busy = False
 
-    assert run(refresher) == ["COGNITO_JWKS", "DATABASE_URL"]
+    assert run(refresher) == ["COGNITO_JWKS", "DATABASE_URL", "DJANGO_SECRET_KEY"]
+
+
+def test_it_brings_a_new_key_of_django_and_keeps_the_one_before(refresher, api, django_key):
+    run(refresher)
+    django_key("second-key")
+
+    assert run(refresher) == ["DJANGO_SECRET_KEY", "DJANGO_SECRET_KEY_FALLBACKS"]
+    assert (api()["DJANGO_SECRET_KEY"], api()["DJANGO_SECRET_KEY_FALLBACKS"]) == ("second-key", "first-key")
+    django_key("third-key")
+    run(refresher)
+    assert (api()["DJANGO_SECRET_KEY"], api()["DJANGO_SECRET_KEY_FALLBACKS"]) == ("third-key", "second-key")
+    assert run(refresher) == []
+
+
+def test_it_keeps_djangos_keys_while_their_secret_cannot_be_read(refresher, api, django_key, monkeypatch):
+    run(refresher)
+    django_key("second-key")
+    run(refresher)
+    before = dict(api())
+    monkeypatch.setenv("DJANGO_SECRET", "no-such-secret")
+
+    with pytest.raises(RuntimeError, match="DJANGO_SECRET_KEY stays as it is: ResourceNotFoundException"):
+        run(refresher)
+    assert api() == before
 
 
 def test_it_is_given_the_address_over_https():

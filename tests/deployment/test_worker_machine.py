@@ -18,6 +18,7 @@ import pytest
 
 from tests import mariadb
 from tests.deployment.template import ROOT, properties
+from ytbackend import vault
 
 SCRIPT = ROOT / "deployment/worker_machine.sh"
 PASSWORD = "a\\b\"c'd#e;f=g%h"
@@ -248,8 +249,11 @@ def test_the_worker_gets_a_key_of_its_own(installed):
     assert len(bytes.fromhex(installed["DJANGO_SECRET_KEY"])) == 32
 
 
-def test_the_worker_gets_its_proxy(installed, machine):
-    assert installed["YOUTUBE_PROXY_URL"] == (machine.aws / "get-secret-value").read_text()
+def test_the_worker_is_told_where_its_proxy_is_kept_and_not_what_it_is(installed, machine):
+    kept = vault.read("YOUTUBE_PROXY_URL", installed["YOUTUBE_PROXY_URL"])
+
+    assert (kept.service, kept.name, kept.field) == ("secretsmanager", "proxy-secret", "")
+    assert (machine.aws / "get-secret-value").read_text() not in str(installed)
 
 
 def test_the_workers_script_is_called_as_it_wants_to_be(installed, tmp_path):

@@ -270,7 +270,7 @@ def _client(log: _Log, **options: Any) -> Iterator[YoutubeDL]:
         "allowed_extractors": ["^youtube$"],  # no generic extractor: nothing but YouTube is ever asked
         "noplaylist": True,
         "cachedir": False,
-        "proxy": settings.YOUTUBE_PROXY_URL or None,
+        "proxy": str(settings.YOUTUBE_PROXY_URL) or None,  # it may stand in for a secret, as it is now
         "socket_timeout": 20,
         "retries": retries,
         "extractor_retries": retries,

@@ -29,6 +29,7 @@ class Command(BaseCommand):
 
     def handle(self, *, once: bool, max_messages: int | None, idle_exit: float | None, **options: Any) -> None:
         speech.check()
+        str(settings.YOUTUBE_PROXY_URL)  # where it names a secret that cannot be read, that is said now
         if not settings.SQS_QUEUE_URL:
             raise CommandError("SQS_QUEUE_URL is not set. Set it to the URL of the queue that the API sends to.")
         if (max_messages is not None and max_messages < 1) or (idle_exit is not None and idle_exit < 0):

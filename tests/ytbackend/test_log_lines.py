@@ -1,0 +1,170 @@
+"""The log: one line for each thing that happened, whatever strangers wrote, and nothing in it that is secret."""
+
+import io
+import logging
+import subprocess
+import sys
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import builders, tokens
+from transcripts.segments import Segment
+from ytbackend.log_lines import LineFormatter, one_line, without_secrets
+
+ROOT = Path(__file__).parents[2]
+HOSTILE = {
+    "line breaks": "Bees\nERROR root: forged\r\nand more\x0b\x0c\x85\u2028\u2029",
+    "terminal": "\x1b[2J\x1b]0;owned\x07\x9b31m",
+    "bidi": "\u202eexe.gpj\u202d\u2066\u2067\u2068\u2069\u200e\u200f\u061c",
+    "hidden": "\u200b\ufeff\u2060\U000e0041\u00ad",
+    "halves and NUL": "\ud83d\x00\udcff",
+}
+TOKEN = tokens.id_token(tokens.ALICE, email="alice@example.com")
+
+
+@pytest.fixture
+def lines() -> Iterator[io.StringIO]:
+    """What the service's handlers write, at the lowest level of all."""
+    written = io.StringIO()
+    handler = logging.StreamHandler(written)
+    handler.setFormatter(LineFormatter())
+    root = logging.getLogger()
+    before = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    yield written
+    root.setLevel(before)
+    root.removeHandler(handler)
+
+
+def raised(text: str) -> Exception:
+    """As yt-dlp raises what YouTube has said."""
+    error = RuntimeError(f"again: {text}")
+    error.__cause__ = ValueError(text)
+    error.add_note(f"noted: {text}")
+    return error
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
+def test_what_strangers_write_stays_within_its_line(lines, text):
+    log = logging.getLogger("videos.somewhere")
+
+    log.warning("title %s", text)
+    log.warning(text)
+    log.error("failed", exc_info=raised(text))
+    log.info("link", extra={"request": text})
+    log.debug("where", stack_info=True)
+
+    written = lines.getvalue().encode("utf-8", "surrogatepass").decode("utf-8", "surrogatepass")
+    assert written.count("\n") == 5 == len(written.splitlines())
+    assert {unicodedata.category(letter)[0] for letter in written.replace("\n", "")} & {"C"} == set()
+    assert "RuntimeError: again: " in written
+    assert "noted: " in written
+
+
+def test_words_in_every_script_stay_readable():
+    assert one_line("Bienen, 蜂, пчёлы, نحل 🐝 naïve") == "Bienen, 蜂, пчёлы, نحل 🐝 naïve"
+
+
+def test_a_line_break_can_still_be_told():
+    assert one_line("a\nb\x1b[0m\u202e") == r"a\nb\x1b[0m\u202e"
+
+
+def test_a_text_without_end_becomes_a_line_with_one():
+    line = one_line("a" * 8_000 + "b" * 1_000_000 + "c" * 8_000)
+
+    assert (len(line) < 17_000, line[:8_000] == "a" * 8_000, line[-8_000:] == "c" * 8_000) == (True, True, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (f"header Authorization: Bearer {TOKEN}", "header Authorization: [hidden]"),
+        (f"{{'Authorization': 'Bearer {TOKEN}', 'Accept': 'a/b'}}", "{'Authorization': '[hidden]', 'Accept': 'a/b'}"),
+        (f"bad token {TOKEN}!", "bad token [token]!"),
+        (f"cut {TOKEN[:60]}…", "cut [token]"),
+        (f"?token={TOKEN}&x=1", "?token=[hidden]&x=1"),
+        ("basic dXNlcjpodW50ZXIyaHVudGVyMg==", "basic [hidden]"),
+        ("Cookie: sessionid=abc; csrftoken=def", "Cookie: [hidden]"),
+        ("proxy http://user:hunter2@proxy.example:8080 refused", "proxy http://[hidden]@proxy.example:8080 refused"),
+        ("mysql://api:hunter2@db/n", "mysql://[hidden]@db/n"),
+        ("Duplicate entry 'alice.b+c@mail.example.com' for key", "Duplicate entry '[e-mail]' for key"),
+        ("/f?X-Amz-Signature=abc&x-amz-security-token=q", "/f?X-Amz-Signature=[hidden]&x-amz-security-token=[hidden]"),
+        ("sub 8b6c and code token_expired", "sub 8b6c and code token_expired"),
+        ("Access denied for user 'app'@'10.0.0.1' (using password: YES)",
+         "Access denied for user 'app'@'10.0.0.1' (using password: YES)"),
+    ],
+)  # fmt: skip
+def test_what_opens_doors_is_taken_out(text, told):
+    assert without_secrets(text) == told
+
+
+def test_the_secrets_of_this_process_are_taken_out_wherever_they_stand(settings):
+    settings.SECRET_KEY_FALLBACKS = ["the-former-key"]
+    database = settings.DATABASES["default"]
+    before = database.get("PASSWORD")
+    database["PASSWORD"] = "p@ss:word"
+    try:
+        told = without_secrets("<only-for-tests> (the-former-key) p@ss:word")
+    finally:
+        database["PASSWORD"] = before
+
+    assert told == "<[hidden]> ([hidden]) [hidden]"
+
+
+@pytest.mark.django_db
+def test_a_bug_with_a_token_in_hand_tells_nobody_about_it(lines, alice, settings):
+    settings.ROOT_URLCONF = "tests.ytbackend.failing_urls"
+    alice.raise_request_exception = False
+
+    alice.get(f"/failing/bug?token={TOKEN}", HTTP_COOKIE="sessionid=a-session")
+    alice.get("/videos", HTTP_X_EVIL="a\nb")
+    alice.post("/analyze", {"url": "https://evil.example/\n\x1b[2J\u202e"})
+
+    written = lines.getvalue()
+    assert "RuntimeError: swordfish" in written
+    assert not any(part in written for part in (TOKEN[:30], TOKEN[-30:], "a-session", "alice@example.com"))
+
+
+@pytest.mark.django_db
+def test_no_words_of_a_transcript_and_no_address_reach_the_log(lines, alice):
+    video = builders.completed(segments=[Segment(0, 900, "the bees are restless tonight")])
+
+    alice.get(f"/videos/{video.pk}/transcript")
+    alice.get("/me")
+    alice.delete(f"/videos/{video.pk}")
+
+    assert "restless" not in lines.getvalue()
+    assert "@example.com" not in lines.getvalue()
+
+
+@pytest.mark.parametrize("debug", ["true", "false"])
+def test_every_handler_there_is_writes_such_lines(debug, tmp_path):
+    """In a process of its own: pytest puts handlers in that are not the service's."""
+    script = """
+import logging, django
+django.setup()
+logs = [logging.getLogger(), *logging.root.manager.loggerDict.values()]
+handlers = {handler for log in logs for handler in getattr(log, "handlers", ())}
+print([type(h.formatter).__name__ for h in handlers if not isinstance(h, logging.NullHandler)])
+for name in ("", "django", "django.server", "django.request", "django.security.DisallowedHost", "videos", "yt_dlp"):
+    logging.getLogger(name).error("one\\ntwo %s", "\\x1b[2J\\u202e")
+"""
+    environment = {"DJANGO_DEBUG": debug, "DJANGO_SECRET_KEY": "k" * 50, "DATA_DIR": str(tmp_path),
+                   "DJANGO_SETTINGS_MODULE": "ytbackend.settings", "LOG_LEVEL": "DEBUG"}  # fmt: skip
+
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.strip() == "['LineFormatter']"
+    lines = [line for line in done.stderr.splitlines() if "one" in line]
+    assert [line.partition(": ")[2] for line in lines] == [r"one\ntwo \x1b[2J\u202e"] * 7
+
+
+def test_not_even_debugging_tells_the_values_of_statements():
+    assert logging.getLogger("django.db.backends").level == logging.INFO
+    assert logging.getLogger("botocore").level == logging.WARNING

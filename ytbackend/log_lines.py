@@ -1,0 +1,79 @@
+"""What becomes a line of the log: always one, without what a terminal would obey, and without what nobody may read.
+
+Titles, links, headers and the texts of exceptions come from strangers. A line break in one would let them write
+lines of their own (https://cwe.mitre.org/data/definitions/117.html), an escape sequence would run in whose terminal
+shows it, and a bidirectional override would show something else than there is (https://trojansource.codes/).
+"""
+
+import logging
+import re
+import unicodedata
+
+from django.conf import settings
+
+from ytbackend import request_id, vault
+
+_HIDDEN = (
+    # A JWT, also a part of one that was cut off; the first two letters of its header are always these.
+    (re.compile(r"\beyJ[\w-]{10,}(\.[\w-]*)*(…|\.\.\.)?"), "[token]"),
+    (re.compile(r"(?i)\b(set-cookie|cookie)(['\"]?\s*[:=]\s*['\"]?)[^'\"\n]+"), r"\1\2[hidden]"),
+    (re.compile(r"(?i)\b(authorization|x-api-key)(['\"]?\s*[:=]\s*['\"]?)[^'\",\n]+"), r"\1\2[hidden]"),
+    (re.compile(r"(?i)\b(bearer|basic)(\s+)[\w.~+/-]{16,}=*"), r"\1\2[hidden]"),
+    (re.compile(r"(?i)\b(password|passwd|secret|token|signature|x-amz-[\w-]+)=[^\s&'\",)]+"), r"\1=[hidden]"),
+    (re.compile(r"(\w://)[^\s/@'\"]+@"), r"\1[hidden]@"),
+    (re.compile(r"[\w.+%-]{1,64}@[\w-]{1,63}(\.[\w-]{1,63})+"), "[e-mail]"),
+)
+_LEAST_SECRET = 6  # characters; shorter ones are words that stand everywhere
+_LONGEST_LINE = 16_000  # characters. CloudWatch takes 1 MB, but nobody reads a title of that size
+
+
+class LineFormatter(logging.Formatter):
+    """``asctime LEVEL name [request id]: message`` and the stack, as one line."""
+
+    def __init__(self) -> None:
+        super().__init__("{asctime} {levelname} {name}{request}: {message}", style="{")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the base class's name
+        """The line without the stack."""
+        known = request_id.current()
+        record.request = f" [{known}]" if known else ""
+        return super().formatMessage(record)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        return one_line(without_secrets(super().format(record)))
+
+
+def without_secrets(text: str) -> str:
+    """Tokens, passwords and e-mail addresses are taken out; so is each secret of this process, wherever it stands."""
+    for secret in _own_secrets():
+        text = text.replace(secret, "[hidden]")
+    for pattern, instead in _HIDDEN:
+        text = pattern.sub(instead, text)
+    return text
+
+
+def one_line(text: str) -> str:
+    r"""Control, format and separator characters as their escapes, such as ``\n`` and ``\u202e``."""
+    if len(text) > _LONGEST_LINE:
+        half = _LONGEST_LINE // 2  # a stack ends with what went wrong
+        text = f"{text[:half]} […{len(text) - 2 * half} characters…] {text[-half:]}"
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_shown(letter) for letter in text)
+
+
+def _shown(letter: str) -> str:
+    # Other, line separator, paragraph separator (https://www.unicode.org/reports/tr44/#General_Category_Values).
+    if unicodedata.category(letter)[0] == "C" or letter in "\u2028\u2029":
+        return letter.encode("unicode_escape").decode("ascii")
+    return letter
+
+
+def _own_secrets() -> list[str]:
+    if not settings.configured:
+        return []
+    held = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS, settings.DATABASES["default"].get("PASSWORD")]
+    # Those that stand in for a secret of AWS are not asked: a line of the log must not depend on the network.
+    known = {*vault.remembered(), *(text for text in held if isinstance(text, str))}
+    return sorted((text for text in known if len(text) >= _LEAST_SECRET), key=len, reverse=True)

@@ -1,0 +1,1 @@
+"""Django's MySQL, with a password that may change while the process runs."""
