@@ -6,7 +6,6 @@ from django.urls import path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from accounts.views import MeView
 from transcripts.views import TranscriptDetailView, TranscriptListView, VideoTranscriptView
 from videos.views import (
     AnalyzeView,
@@ -19,7 +18,7 @@ from videos.views import (
     VideoListView,
 )
 from ytbackend.api import nothing_here
-from ytbackend.views import HealthView, RootView
+from ytbackend.views import HealthView, MeView, RootView
 
 handler400 = "ytbackend.api.bad_request"
 handler404 = "ytbackend.api.not_found"
