@@ -214,7 +214,7 @@ def _sentence(allowance: Allowance, wanted: int) -> str:
                 "Delete some of your videos to submit more."
             )
     return (
-        f"Listening to this video takes {math.ceil(wanted / MINUTE_MS)} minutes, and of the {limit // MINUTE_MS} that "
-        f"you have in a month {(allowance.remaining or 0) // MINUTE_MS} are left. Try again after {renews}, or ask "
+        f"Listening to this video takes {math.ceil(wanted / MINUTE_MS)} min, and of the {limit // MINUTE_MS} min that "
+        f"you have in a month {(allowance.remaining or 0) // MINUTE_MS} min are left. Try again after {renews}, or ask "
         "for its captions (mode “captions”), which costs none."
     )

@@ -69,7 +69,7 @@ def _submit(wanted: Submission, begun: set[tuple[uuid.UUID, int]]) -> tuple[Vide
             return _answered(earlier, wanted), earlier.started
         video = Video.objects.filter(user=user, youtube_id=wanted.youtube_id).first()
         started = video is not None and _is_begun(video, begun)
-        if video is None or (video.status == Video.Status.FAILED and not started):
+        if video is None or video.status == Video.Status.FAILED:
             quotas.admit(user.pk, now, is_new=video is None, mode=wanted.mode)
             video, started = _started(wanted, video)
             if started:

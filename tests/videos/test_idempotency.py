@@ -187,10 +187,10 @@ def test_many_at_once_are_one(alice, sqs, settings):
 
 @with_database
 def test_one_whose_answer_was_lost_is_remembered_once_and_sent(sqs, settings):
-    wanted = {"user": builders.user(), "youtube_id": "dQw4w9WgXcQ", "mode": "auto", "language": "", "key": KEY}
+    user = builders.user()
 
     with lost_answers():
-        video, started = services.submit_video(**wanted)
+        video, started = services.submit_video(user=user, youtube_id="dQw4w9WgXcQ", mode="auto", language="", key=KEY)
 
     assert (started, IdempotencyKey.objects.count()) == (True, 1)
     assert [message["video_id"] for message in messages(sqs, settings)] == [str(video.pk)]

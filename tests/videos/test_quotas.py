@@ -1,5 +1,6 @@
 """What one user may submit and keep: what is counted, what is refused, and what everybody is told."""
 
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from unittest import mock
@@ -37,7 +38,7 @@ def counted() -> int:
 
 def end(video_id: str) -> Video:
     """It fails, so that it can be tried again."""
-    claimed = Video.objects.claim(video_id)
+    claimed = Video.objects.claim(uuid.UUID(video_id))
     assert claimed.fail("video_private", "This video is private.", retryable=True)
     return claimed
 

@@ -29,7 +29,7 @@ def ten_minutes(settings) -> None:
     settings.QUOTA_SPEECH_MINUTES_PER_MONTH = 10
 
 
-def speech() -> tuple[int, int]:
+def speech() -> tuple[float, float]:
     """What is charged and what is set aside, in minutes."""
     found = quotas.standing(ALICE).speech
     return found.used / MINUTE, found.reserved / MINUTE
@@ -69,7 +69,7 @@ def test_what_is_not_there_cannot_be_set_aside():
     listening(4)
     video = builders.processing()
 
-    with pytest.raises(quotas.QuotaExceeded, match="takes 4 minutes, and of the 10 that you have in a month 3 are"):
+    with pytest.raises(quotas.QuotaExceeded, match="takes 4 min, and of the 10 min that you have in a month 3 min are"):
         quotas.reserve(video, 4 * MINUTE)
 
     assert speech() == (3, 4)
@@ -87,6 +87,16 @@ def test_a_claim_that_was_lost_sets_nothing_aside():
 
     assert not quotas.reserve(video, MINUTE)
     assert not Reservation.objects.exists()
+
+
+def test_a_claim_that_was_taken_over_leaves_what_the_other_has():
+    video = listening(2)
+    abandon(video)
+    other = services.claim_video(video.pk)
+    quotas.reserve(other, 3 * MINUTE)
+
+    assert not quotas.reserve(video, 5 * MINUTE)
+    assert (speech(), Reservation.objects.get().fence) == ((0, 3), other.fence)
 
 
 def test_a_claim_that_asks_again_does_not_get_it_twice():
@@ -153,7 +163,7 @@ ENDS = {
     "abandoned": (abandon, 0),
     "started anew by an operator": (lambda video: services.reprocess_video(video, force=True), 0),
     "cancelled before it was begun": (lambda video: services.cancel_video(video), 0),
-    "deleted before it was begun": (lambda video: services.delete_video(video) is None, 0),
+    "deleted before it was begun": (services.delete_video, 0),
 }
 
 
@@ -161,7 +171,7 @@ ENDS = {
 def test_however_an_attempt_ends_nothing_stays_set_aside(way):
     end, charged = ENDS[way]
 
-    assert end(listening(4))
+    assert end(listening(4)) is not False
 
     assert speech() == (charged, 0)
 

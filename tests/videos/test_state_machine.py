@@ -16,7 +16,7 @@ from tests.videos import model
 from transcripts import stored
 from transcripts.models import TranscriptQuerySet
 from transcripts.worker import loop, pipeline
-from videos import dead_letters, queue, services
+from videos import dead_letters, queue, quotas, services
 from videos.attempts import AttemptQuerySet
 from videos.models import Deletion, Video, VideoQuerySet
 
@@ -149,6 +149,7 @@ BUGS = {
     "the sweep never gives up": (Video.abandon, "self.attempt >= settings.MAX_ATTEMPTS", "False"),
     "the sweep gives up at once": (Video.abandon, "self.attempt >= settings.MAX_ATTEMPTS", "True"),
     "the sweep moves what it has read long ago": (Video._move, ", fence=self.fence", ""),
+    "what was set aside stays set aside": (Video._record, "Reservation.objects.end(self, listened_ms=listened_ms)", ""),
     "the lost attempt goes on in the record": (Video._move, "if moved", "if not moved"),
     "every attempt is ended anew": (AttemptQuerySet.end, ", outcome=Attempt.Outcome.RUNNING", ""),
     "what goes back into the queue raises no fence": (Video._requeued, '"fence": F("fence") + 1, ', ""),
@@ -184,6 +185,11 @@ BUGS = {
     ),
     "what could not be deleted is forgotten": (services.delete_files, "if gone", "if True"),
     "what was deleted is not looked at again": (Deletion.succeeded, "if self.due_at >= last_look", "if True"),
+    "who has lost a claim takes speech from the one who has it": (
+        quotas.reserve,
+        ", fence=video.fence",
+        "",
+    ),
     # --- the outbox
     "what is not sent is stamped": (services.send, "queue.send(video", "video.sent() and queue.send(video"),
     "what is sent is not stamped": (services.send, "video.sent()", "pass"),
@@ -219,6 +225,7 @@ SOON = [
     "attempts are not limited",
     "reprocess raises no fence",
     "cancel raises no fence",
+    "what was set aside stays set aside",
     "the files of what was deleted stay",
 ]
 
