@@ -129,7 +129,7 @@ def submissions(user_id: str) -> Allowance:
 def admit(user_id: str, now: datetime, *, is_new: bool, mode: str) -> None:
     """Whether this user may have one more video done. Call it under the user's lock. Raises ``QuotaExceeded``.
 
-    Bytes are only known when they are there: what was accepted before the limit was reached is still done.
+    How many bytes a video will take is not known yet: those of what is in work may go beyond the limit.
     """
     current = standing(user_id, now)
     wanted = [current.submissions, current.bytes]
@@ -150,7 +150,8 @@ def count_submission(user_id: str, now: datetime) -> None:
 def reserve(video: Video, milliseconds: int | None) -> bool:
     """Sets speech aside for a claim, which replaces what it had set aside; False where the claim is lost.
 
-    Where nobody knows how long the video is: as much as it may have, or as there is. Raises ``QuotaExceeded``.
+    Where nobody knows how long the video is: as much as it may have, or as there is. Raises ``QuotaExceeded``, also
+    where there is no room for its sound.
     """
     with transaction.atomic():
         now = lock(video.user_id)
@@ -158,7 +159,10 @@ def reserve(video: Video, milliseconds: int | None) -> bool:
         if mine.first() is None:
             return False
         Reservation.objects.filter(video_id=video.pk).delete()
-        speech = standing(video.user_id, now).speech
+        current = standing(video.user_id, now)
+        if current.bytes.remaining == 0:
+            raise QuotaExceeded(current.bytes, now)
+        speech = current.speech
         longest = settings.MAX_VIDEO_MINUTES * MINUTE_MS
         left = longest if speech.remaining is None else speech.remaining
         wanted = milliseconds or max(1, min(left, longest))

@@ -325,6 +325,20 @@ def test_it_asks_the_database_ten_times(alice, django_assert_num_queries):
         submit(alice, 2)
 
 
+def test_what_was_accepted_is_answered_where_the_database_goes_before_the_headers_are_known(alice):
+    builders.user()
+
+    def fail_after_the_commit(execute, sql, *rest):
+        if "quota_usage" in sql and not connection.in_atomic_block:
+            raise OperationalError(2013, "Lost connection to server during query")
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(fail_after_the_commit):
+        answer = submit(alice)
+
+    assert (answer.status_code, answer.has_header("RateLimit")) == (202, False)
+
+
 def test_a_submission_whose_answer_was_lost_is_counted_once():
     user = builders.user()
 

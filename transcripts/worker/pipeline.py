@@ -91,7 +91,8 @@ def _reserve(claim: Claim, about: youtube.Metadata) -> None:
     try:
         claim.write(lambda: quotas.reserve(claim.video, about.duration_ms))
     except quotas.QuotaExceeded as error:
-        raise errors.SpeechQuotaExceeded(str(error)) from None
+        kind = errors.SpeechQuotaExceeded if error.allowance.name == "speech" else errors.StorageQuotaExceeded
+        raise kind(str(error)) from None
 
 
 def _in_time(seconds: float = 0) -> AbstractContextManager[None]:

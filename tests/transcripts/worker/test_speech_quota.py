@@ -74,6 +74,19 @@ def test_it_downloads_nothing_where_too_little_is_left(stand_in, settings, mode)
     assert (downloads(stand_in), used()) == ([], 30_000)
 
 
+def test_it_downloads_nothing_where_there_is_no_room(stand_in, settings):
+    settings.QUOTA_GIGABYTES = 1
+    video = builders.queued(youtube_id=VOICE)
+    Video.objects.filter(pk=builders.completed().pk).update(bytes_kept=quotas.GIGABYTE)
+
+    work()
+
+    video.refresh_from_db()
+    assert (video.status, video.error_code) == ("failed", "storage_quota_exceeded")
+    assert "Delete some of your videos" in video.error_detail
+    assert (downloads(stand_in), used()) == ([], 0)
+
+
 def test_it_gives_back_what_came_to_nothing(stand_in, small_model, settings):
     settings.MAX_AUDIO_MEGABYTES = 0
     video = builders.queued(youtube_id=VOICE)
