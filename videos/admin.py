@@ -104,6 +104,15 @@ class UserQuotaAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     search_fields = ("=user__id", "user__email")
     list_select_related = ("user",)
     autocomplete_fields = ("user",)
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": ("user", "submissions_per_day", "speech_minutes_per_month", "videos", "gigabytes"),
+                "description": "Empty: what the settings say. 0: no limit.",
+            },
+        ),
+    )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
         """Whose it is does not change."""

@@ -217,8 +217,11 @@ def _sentence(allowance: Allowance, wanted: int) -> str:
                 f"The files of your videos fill all {limit // GIGABYTE} GB that you may keep. "
                 "Delete some of your videos to submit more."
             )
-    return (
-        f"Listening to this video takes {math.ceil(wanted / MINUTE_MS)} min, and of the {limit // MINUTE_MS} min that "
-        f"you have in a month {(allowance.remaining or 0) // MINUTE_MS} min are left. Try again after {renews}, or ask "
-        "for its captions (mode “captions”), which costs none."
-    )
+    month, takes = f"{limit // MINUTE_MS} min", f"Listening to this video takes {math.ceil(wanted / MINUTE_MS)} min"
+    captions = "its captions (mode “captions”), which cost none."
+    if wanted > limit:
+        return f"{takes}, which is more than the {month} that you have in a month. Ask for {captions}"
+    why = f"You have used up the {month} of speech of this month"
+    if allowance.remaining:
+        why = f"{takes}, and of the {month} that you have in a month {allowance.remaining // MINUTE_MS} min are left"
+    return f"{why}. Try again after {renews}, or ask for {captions}"

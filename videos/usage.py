@@ -25,7 +25,7 @@ def lock(user_id: str) -> datetime:
 
 
 class UserQuota(models.Model):
-    """What one user may use instead of what the settings say. Empty: what they say; 0: as much as there is."""
+    """What one user may use instead of what the settings say. Empty: what they say; 0: no limit."""
 
     user = models.OneToOneField(
         User, on_delete=models.CASCADE, primary_key=True, db_constraint=False, related_name="quota"

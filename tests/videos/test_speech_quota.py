@@ -75,6 +75,11 @@ def test_what_is_not_there_cannot_be_set_aside():
     assert speech() == (3, 4)
 
 
+def test_what_a_month_does_not_have_can_never_be_set_aside():
+    with pytest.raises(quotas.QuotaExceeded, match="takes 11 min, which is more than the 10 min that you have in a"):
+        quotas.reserve(builders.processing(), 11 * MINUTE)
+
+
 def test_all_that_is_there_can_be_set_aside():
     listening(4), listening(6)
 

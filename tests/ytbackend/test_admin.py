@@ -7,8 +7,10 @@ from django.urls import reverse
 
 from accounts.models import User
 from tests import builders
+from tests.tokens import BOB
 from transcripts.segments import Segment
-from videos.models import Breaker, Deletion, Video
+from videos import quotas
+from videos.models import Breaker, Deletion, Usage, UserQuota, Video
 
 pytestmark = pytest.mark.django_db
 
@@ -26,12 +28,16 @@ def rows():
     video = builders.completed(title="<b>Bees</b>", youtube_id="dQw4w9WgXcQ", segments=hostile)
     Deletion.objects.create(prefix=video.files_prefix)
     Breaker.objects.youtube().failed("source_refused")
+    Usage.objects.add(video.user_id, Usage.Kind.SUBMISSIONS, video.created_at.date(), 7)
+    UserQuota.objects.create(user=video.user, videos=3)
     return {
         User: video.user,
         Video: video,
         type(video.transcript): video.transcript,
         Deletion: Deletion.objects.get(),
         Breaker: Breaker.objects.get(),
+        Usage: Usage.objects.get(),
+        UserQuota: UserQuota.objects.get(),
     }
 
 
@@ -92,10 +98,23 @@ def test_it_keeps_the_text_out_of_the_list_of_transcripts(staff, rows, django_as
 
 
 def test_it_lets_nobody_write_what_the_machine_writes(staff, rows):
-    for model in (Video, type(rows[Video].transcript), Deletion):
+    for model in (Video, type(rows[Video].transcript), Deletion, Usage):
         assert staff.get(page(model, "add")).status_code == 403
         assert staff.post(page(model, "delete", rows[model].pk), {"post": "yes"}).status_code == 403
         assert staff.post(page(model, "change", rows[model].pk), {"status": "failed"}).status_code == 403
+
+
+def test_it_grants_one_user_more_and_takes_it_back(staff, rows):
+    other = builders.user(BOB)
+
+    staff.post(page(UserQuota, "add"), {"user": other.pk, "submissions_per_day": "1000"})
+    granted = quotas.standing(other.pk).submissions.limit
+    staff.post(page(UserQuota, "change", other.pk), {"submissions_per_day": "5", "gigabytes": "0"})
+    less = quotas.standing(other.pk)
+    staff.post(page(UserQuota, "delete", other.pk), {"post": "yes"})
+
+    assert (granted, less.submissions.limit, less.bytes.limit) == (1000, 5, None)
+    assert quotas.standing(other.pk).submissions.limit == 100
 
 
 def test_it_switches_a_user_off(staff, rows):
