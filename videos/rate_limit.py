@@ -13,6 +13,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.authentication import caller
+from accounts.models import User
 from videos import idempotency, quotas
 from videos.quotas import Allowance
 
@@ -89,6 +91,12 @@ class Metered(APIView):
     """
 
     exceeded: Allowance | None = None
+    known: User | None = None  # asking the request once more would check its token once more where that has failed
+
+    def perform_authentication(self, request: Request) -> None:
+        """As usual, and remembers who it is."""
+        super().perform_authentication(request)
+        self.known = caller(request)
 
     def handle_exception(self, exc: Exception) -> Response:
         """What domain code raises about quotas, as an answer."""
@@ -99,10 +107,9 @@ class Metered(APIView):
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Adds the headers; not where nobody is known, and not where the database is away."""
-        user = getattr(request, "user", None)
-        if request.method == "POST" and user and response.status_code < _SERVER_ERROR:
+        if request.method == "POST" and self.known and response.status_code < _SERVER_ERROR:
             try:
-                allowances = [quotas.submissions(user.pk)]
+                allowances = [quotas.submissions(self.known.pk)]
             except DatabaseFailed as error:  # what was accepted is accepted
                 log.warning("an answer does not tell what is left: %s", error)
                 allowances = []
