@@ -131,7 +131,7 @@ def _restore(transcript: Transcript) -> bool:
     restored = False
     if video.s3_path and not default_storage.exists(video.s3_path):
         log.error("the audio of video %s is lost: %s", video.pk, video.s3_path)
-        restored = video.forget_audio()
+        restored = video.forget_audio(bytes_left=len(document(transcript)))
     if path and not default_storage.exists(path) and _still_names(transcript, path):
         log.error("the transcript file of video %s was lost and is written anew: %s", video.pk, path)
         saved = default_storage.save(path, ContentFile(document(transcript)))

@@ -7,7 +7,7 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.utils.html import format_html
 
-from videos.models import Attempt, Breaker, Deletion, Video
+from videos.models import Attempt, Breaker, Deletion, Usage, UserQuota, Video
 from videos.youtube_url import watch_url
 
 
@@ -96,3 +96,37 @@ class BreakerAdmin(ReadOnlyAdmin):
     def state(self, breaker: Breaker) -> bool:
         """Closed is how a breaker lets everything through."""
         return not breaker.is_open
+
+
+@admin.register(UserQuota)
+class UserQuotaAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """What staff grant to one user instead of what the settings say."""
+
+    list_display = ("user", "submissions_per_day", "speech_minutes_per_month", "videos", "gigabytes")
+    search_fields = ("=user__id", "user__email")
+    list_select_related = ("user",)
+    autocomplete_fields = ("user",)
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": ("user", "submissions_per_day", "speech_minutes_per_month", "videos", "gigabytes"),
+                "description": "Empty: what the settings say. 0: no limit.",
+            },
+        ),
+    )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
+        """Whose it is does not change."""
+        return ("user",) if obj else ()
+
+
+@admin.register(Usage)
+class UsageAdmin(ReadOnlyAdmin):
+    """What each user has used, day by day and month by month."""
+
+    list_display = ("user", "kind", "period", "amount")
+    list_filter = ("kind",)
+    search_fields = ("=user__id", "user__email")
+    list_select_related = ("user",)
+    ordering = ("-period", "-amount")

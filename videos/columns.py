@@ -71,6 +71,7 @@ class VideoColumns(models.Model):
     requested_at = models.DateTimeField(db_default=Now(), help_text="When it was last asked for.")
     enqueued_at = models.DateTimeField(null=True, blank=True, help_text="When a message was sent; empty: not yet.")
     retry_at = models.DateTimeField(null=True, blank=True, help_text="Not before this time.")
+    bytes_kept = models.PositiveBigIntegerField(db_default=0, help_text="Of its files: audio and transcript.")
     fence = models.PositiveBigIntegerField(default=0)
     lease_token = models.CharField(max_length=32, blank=True, default="")
     lease_expires_at = models.DateTimeField(null=True, blank=True)
@@ -109,6 +110,7 @@ class VideoColumns(models.Model):
             models.Index(fields=["status", "enqueued_at"], name="videos_outbox"),  # sweep: unsent, overdue
             models.Index(fields=["status", "lease_expires_at"], name="videos_leases"),  # sweep: abandoned
             models.Index(fields=["-created_at"], name="videos_admin"),  # admin: the newest of all users
+            models.Index(fields=["user", "bytes_kept"], name="videos_kept"),  # quotas: how many, how large
         ]
 
     def __str__(self) -> str:
@@ -120,6 +122,13 @@ class VideoColumns(models.Model):
         return thumbnail_url(self.youtube_id)
 
     @property
+    def listened_ms(self) -> int:
+        """How much of it has been listened to, as far as its progress tells."""
+        begin, end = PERCENT[self.Stage.SPEECH]
+        done = min(max(self.progress - begin, 0), end - begin)
+        return (self.duration_ms or 0) * done // (end - begin)
+
+    @property
     def files_prefix(self) -> str:
         """All files of this video lie below it, so that deleting needs to know nothing else."""
         return f"videos/{self.pk}/"
@@ -128,3 +137,13 @@ class VideoColumns(models.Model):
     def attempt_prefix(self) -> str:
         """The files of this claim: two claims never share a key."""
         return f"{self.files_prefix}{self.fence}/"
+
+
+# Where each stage begins and ends in the percentage of the whole job.
+PERCENT = {
+    VideoColumns.Stage.METADATA: (0, 5),
+    VideoColumns.Stage.CAPTIONS: (5, 10),
+    VideoColumns.Stage.AUDIO: (10, 30),
+    VideoColumns.Stage.SPEECH: (30, 97),
+    VideoColumns.Stage.STORING: (97, 99),
+}

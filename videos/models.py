@@ -17,8 +17,21 @@ from videos.breaker import Breaker
 from videos.clock import from_now
 from videos.columns import VideoColumns
 from videos.deletions import Deletion
+from videos.idempotency import IdempotencyKey
+from videos.usage import Reservation, Usage, UserQuota, lock
 
-__all__ = ["Attempt", "Bookmark", "Breaker", "Deletion", "Video", "VideoQuerySet"]
+__all__ = [
+    "Attempt",
+    "Bookmark",
+    "Breaker",
+    "Deletion",
+    "IdempotencyKey",
+    "Reservation",
+    "Usage",
+    "UserQuota",
+    "Video",
+    "VideoQuerySet",
+]
 
 
 class VideoQuerySet(models.QuerySet["Video"]):
@@ -112,16 +125,28 @@ class Video(VideoColumns):
         self.stage = stage
         return self._write(stage=stage, progress=progress)
 
-    def complete(self, *, source: VideoColumns.Source, language: str, s3_path: str = "") -> bool:
+    def complete(
+        self,
+        *,
+        source: VideoColumns.Source,
+        language: str,
+        s3_path: str = "",
+        bytes_kept: int = 0,
+        listened_ms: int = 0,
+    ) -> bool:
         """The transcript is there, and its audio if it was listened to. Call it where the transcript is written.
 
-        True also where this very claim has completed it before: the answer to a commit may be lost.
+        ``bytes_kept`` is the size of its files, ``listened_ms`` the speech that is charged to the user. True also where
+        this very claim has completed it before: the answer to a commit may be lost.
         """
         ended = self._ended() | _NO_ERROR | {"status": self.Status.COMPLETED, "progress": 100, "completed_at": Now()}
         mine = Video.objects.select_for_update().filter(pk=self.pk, status=self.Status.COMPLETED, fence=self.fence)
         with transaction.atomic():
+            lock(self.user_id)  # a new transcript locks its user as well: users before videos
             said = {"source": source, "language": language, "s3_path": s3_path}
-            return self._end(Attempt.Outcome.COMPLETED, ended | said) or mine.first() is not None
+            kept = {"bytes_kept": bytes_kept}
+            completed = self._end(Attempt.Outcome.COMPLETED, ended | said | kept, listened_ms=listened_ms)
+            return completed or mine.first() is not None
 
     def fail(self, code: str, detail: str, *, retryable: bool) -> bool:
         """There will be no transcript."""
@@ -146,11 +171,11 @@ class Video(VideoColumns):
         mine = Video.objects.filter(pk=self.pk, status=self.Status.PROCESSING, fence=self.fence)
         return mine.update(**({"updated_at": Now()} | changes)) == 1
 
-    def _end(self, outcome: Attempt.Outcome, changes: dict[str, Any]) -> bool:
+    def _end(self, outcome: Attempt.Outcome, changes: dict[str, Any], *, listened_ms: int = 0) -> bool:
         with transaction.atomic():
             ended = self._write(**changes)
             if ended:
-                self._record(outcome, changes)
+                self._record(outcome, changes, listened_ms)
         return ended
 
     # --- What anybody does
@@ -201,26 +226,40 @@ class Video(VideoColumns):
         return self._move(rows, Attempt.Outcome.SUPERSEDED, self._requeued() | _NO_ERROR | anew | changes)
 
     def cancel(self) -> bool:
-        """The user does not want it any more; a worker that is busy with it stops. False where it has ended."""
+        """The user does not want it any more; a worker that is busy with it stops. False where it has ended.
+
+        What was listened to until then is charged.
+        """
         failed = self._failed("cancelled", "You have cancelled this video.", retryable=True)
         rows = Video.objects.filter(status__in=[self.Status.QUEUED, self.Status.PROCESSING])
-        return self._move(rows, Attempt.Outcome.CANCELLED, failed | {"fence": F("fence") + 1})
+        changes = failed | {"fence": F("fence") + 1}
+        return self._move(rows, Attempt.Outcome.CANCELLED, changes, listened_ms=self.listened_ms)
 
-    def forget_audio(self) -> bool:
+    def forget_audio(self, *, bytes_left: int) -> bool:
         """The stored audio is not there any more. False where the row meanwhile names another."""
-        return Video.objects.filter(pk=self.pk, s3_path=self.s3_path).update(s3_path="", updated_at=Now()) == 1
+        named = Video.objects.filter(pk=self.pk, s3_path=self.s3_path)
+        return named.update(s3_path="", bytes_kept=bytes_left, updated_at=Now()) == 1
 
     def _wait(self, **changes: Any) -> bool:
         return Video.objects.filter(pk=self.pk, status=self.Status.QUEUED, fence=self.fence).update(**changes) == 1
 
-    def _move(self, rows: "models.QuerySet[Video]", outcome: Attempt.Outcome, changes: dict[str, Any]) -> bool:
+    def _move(
+        self,
+        rows: "models.QuerySet[Video]",
+        outcome: Attempt.Outcome,
+        changes: dict[str, Any],
+        *,
+        listened_ms: int = 0,
+    ) -> bool:
         with transaction.atomic():
             moved = rows.filter(pk=self.pk, fence=self.fence).update(**changes) == 1
             if moved:
-                self._record(outcome, changes)
+                self._record(outcome, changes, listened_ms)
         return moved
 
-    def _record(self, outcome: Attempt.Outcome, changes: dict[str, Any]) -> None:
+    def _record(self, outcome: Attempt.Outcome, changes: dict[str, Any], listened_ms: int) -> None:
+        """Whatever ends an attempt comes by here: what was set aside for it is charged or given back."""
+        Reservation.objects.end(self, listened_ms=listened_ms)
         Attempt.objects.end(self, outcome, code=changes.get("error_code", ""), detail=changes.get("error_detail", ""))
 
     # --- The columns of a transition

@@ -3,14 +3,15 @@
 import logging
 import uuid
 from collections.abc import Callable
+from typing import NamedTuple
 
 from django.db import Error as DatabaseFailed
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import User
-from videos import files, queue
-from videos.models import Deletion, Video
+from videos import files, idempotency, queue, quotas
+from videos.models import Deletion, IdempotencyKey, Reservation, Video
 from videos.transactions import repeated
 from videos.youtube_url import watch_url
 
@@ -19,43 +20,98 @@ log = logging.getLogger(__name__)
 API_PATIENCE_SECONDS = 2  # for a database that fails in passing: a caller waits
 
 
-def submit_video(*, user: User, youtube_id: str, mode: str, language: str) -> tuple[Video, bool]:
-    """Accepts a link; returns the video and whether there is now work to do.
+class Submission(NamedTuple):
+    """What a user asks for. ``key`` is the request's ``Idempotency-Key``, or empty."""
+
+    user: User
+    youtube_id: str
+    mode: str
+    language: str
+    key: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for every way to ask for the same."""
+        return idempotency.fingerprint(self.youtube_id, self.mode, self.language)
+
+
+def submit_video(*, user: User, youtube_id: str, mode: str, language: str, key: str = "") -> tuple[Video, bool]:
+    """Accepts a link; returns the video and whether there was work to do.
 
     A video that this user already has is returned as it is, unless it has failed: then it starts again,
-    with the mode and language of this call. The row is committed before the message is sent, and it
+    with the mode and language of this call. What has started is counted, in the same transaction. A request whose key
+    has been here gets the first one's answer. The row is committed before the message is sent, and it
     is enough: a queue that is down delays the job and loses nothing.
+
+    Raises ``QuotaExceeded``, ``KeyReused`` and ``VideoDeleted``; then nothing has changed.
     """
-    new_id = uuid.uuid4()  # tells our row from another call's, also if the answer to our commit is lost
+    wanted = Submission(user, youtube_id, mode, language, key)
+    begun: set[tuple[uuid.UUID, int]] = set()  # tells our work from another call's, also if our commit's answer is lost
 
     def submit() -> tuple[Video, bool]:
-        return _submit(new_id, user, youtube_id, mode, language)
+        return _submit(wanted, begun)
 
     try:
         video, started = repeated(submit, seconds=API_PATIENCE_SECONDS)
     except (Video.DoesNotExist, IntegrityError):  # somebody deleted the row while we were looking at it
         video, started = repeated(submit, seconds=API_PATIENCE_SECONDS)
-    if started:
+    if _is_begun(video, begun):
         transaction.on_commit(lambda: send(video))
     return video, started
 
 
-def _submit(new_id: uuid.UUID, user: User, youtube_id: str, mode: str, language: str) -> tuple[Video, bool]:
-    wanted = {"mode": mode, "wanted_language": language}
+def _submit(wanted: Submission, begun: set[tuple[uuid.UUID, int]]) -> tuple[Video, bool]:
+    user = wanted.user
     with transaction.atomic():
-        video, _ = Video.objects.get_or_create(
-            user=user, youtube_id=youtube_id, defaults={"id": new_id, "url": watch_url(youtube_id), **wanted}
-        )
-        started = video.pk == new_id
-        if not started:
-            started = video.retry(**wanted)
-            video.refresh_from_db()
+        now = quotas.lock(user.pk)
+        earlier = IdempotencyKey.objects.of(user, wanted.key) if wanted.key else None
+        if earlier:
+            return _answered(earlier, wanted), earlier.started
+        video = Video.objects.filter(user=user, youtube_id=wanted.youtube_id).first()
+        started = video is not None and _is_begun(video, begun)
+        if video is None or video.status == Video.Status.FAILED:
+            quotas.admit(user.pk, now, is_new=video is None, mode=wanted.mode)
+            video, started = _started(wanted, video)
+            if started:
+                begun.add((video.pk, video.fence))
+                quotas.count_submission(user.pk, now)
+        if wanted.key:
+            IdempotencyKey.objects.remember(
+                user, wanted.key, body=wanted.fingerprint, video_id=video.pk, started=started
+            )
+    return video, started
+
+
+def _is_begun(video: Video, begun: set[tuple[uuid.UUID, int]]) -> bool:
+    return video.status == Video.Status.QUEUED and (video.pk, video.fence) in begun
+
+
+def _answered(earlier: IdempotencyKey, wanted: Submission) -> Video:
+    """The video of an earlier request with the same key, as it is now."""
+    if earlier.body_hash != wanted.fingerprint:
+        raise idempotency.KeyReused
+    video = Video.objects.filter(pk=earlier.video_id).first()
+    if video is None:
+        raise idempotency.VideoDeleted
+    return video
+
+
+def _started(wanted: Submission, video: Video | None) -> tuple[Video, bool]:
+    what = {"mode": wanted.mode, "wanted_language": wanted.language}
+    if video is None:
+        link = {"youtube_id": wanted.youtube_id, "url": watch_url(wanted.youtube_id)}
+        return Video.objects.create(user=wanted.user, **link, **what), True
+    started = video.retry(**what)
+    video.refresh_from_db()
     return video, started
 
 
 def retry_video(video: Video) -> Video | None:
-    """Starts a failed video again and returns it as it is then; None where it has not failed."""
-    return _start_anew(video, [Video.Status.FAILED])
+    """Starts a failed video again for its user, and returns it as it is then; None where it has not failed.
+
+    It is counted as a submission. Raises ``QuotaExceeded``; then nothing has changed.
+    """
+    return _start_anew(video, [Video.Status.FAILED], counted=True)
 
 
 def reprocess_video(
@@ -70,8 +126,13 @@ def reprocess_video(
     return _start_anew(video, states, mode=mode, wanted_language=language)
 
 
-def _start_anew(video: Video, states: list[Video.Status], **wanted: str | None) -> Video | None:
-    started = _transfer(video, lambda row: row.reprocess(from_states=states, **wanted), into=Video.Status.QUEUED)
+def _start_anew(
+    video: Video, states: list[Video.Status], *, counted: bool = False, **wanted: str | None
+) -> Video | None:
+    def start(row: Video) -> bool:
+        return row.reprocess(from_states=states, **wanted)
+
+    started = _transfer(video, start, into=Video.Status.QUEUED, counted=counted)
     if started:
         transaction.on_commit(lambda: send(started))
     return started
@@ -82,15 +143,19 @@ def cancel_video(video: Video) -> bool:
     return _transfer(video, Video.cancel, into=Video.Status.FAILED) is not None
 
 
-def _transfer(video: Video, transition: Callable[[Video], bool], *, into: Video.Status) -> Video | None:
+def _transfer(
+    video: Video, transition: Callable[[Video], bool], *, into: Video.Status, counted: bool = False
+) -> Video | None:
     """A transition from whatever state the row is in; the files of a worker that loses it thereby are to go.
 
-    Returns the row as it is then, or None where it is gone or in no state for that.
+    ``counted``: as a submission of its user. Returns the row as it is then, or None where it is gone or in no state
+    for that.
     """
     tried: list[int] = []  # under which fence
 
     def transfer() -> Video | None:
         with transaction.atomic():
+            now = quotas.lock(video.user_id) if counted else None  # users before videos
             row = Video.objects.select_for_update().filter(pk=video.pk).first()
             if row is None:
                 return None
@@ -99,6 +164,9 @@ def _transfer(video: Video, transition: Callable[[Video], bool], *, into: Video.
             tried[:] = [row.fence]
             if not transition(row):
                 return None
+            if now:
+                quotas.admit(row.user_id, now, is_new=False, mode=row.mode)
+                quotas.count_submission(row.user_id, now)
             if row.status == Video.Status.PROCESSING:  # as it was before
                 Deletion.objects.get_or_create(prefix=row.attempt_prefix)
             return Video.objects.get(pk=row.pk)
@@ -164,7 +232,9 @@ def delete_video(video: Video) -> None:
 def _delete_row(video: Video) -> Deletion | None:
     with transaction.atomic():
         # Locked first, in the order in which a completing worker locks: video, then transcript.
-        Video.objects.select_for_update().filter(pk=video.pk).first()
+        row = Video.objects.select_for_update().filter(pk=video.pk).first()
+        if row:  # a worker may have listened to a part of it
+            Reservation.objects.end(row, listened_ms=row.listened_ms)
         removed, _ = Video.objects.filter(pk=video.pk).delete()
         if not removed:
             return None

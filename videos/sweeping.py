@@ -11,7 +11,7 @@ from django.db.models.functions import Coalesce
 
 from videos import dead_letters, queue, services
 from videos.deadline import Deadline
-from videos.models import Deletion, Video
+from videos.models import Deletion, IdempotencyKey, Reservation, Video
 from videos.transactions import is_passing, repeated
 
 log = logging.getLogger(__name__)
@@ -40,6 +40,7 @@ def sweep(deadline: Deadline | None = None) -> Swept:
     """
     deadline = deadline or Deadline()
     taken_back, given_up = _end_abandoned(deadline)
+    _forget()
     sent = _send_unsent(deadline)
     return Swept(sent, taken_back, given_up, _finish_deletions(deadline), _settle_dead_letters(deadline))
 
@@ -59,6 +60,16 @@ def _end_abandoned(deadline: Deadline) -> tuple[int, int]:
         taken_back += ended and not last
         given_up += ended and last
     return taken_back, given_up
+
+
+def _forget() -> None:
+    """Rows that mean nothing any more: keys of yesterday, and what was set aside for claims that have ended."""
+    outdated = list(IdempotencyKey.objects.outdated().values_list("pk", flat=True)[:BATCH])
+    if outdated:
+        IdempotencyKey.objects.filter(pk__in=outdated).delete()
+    for reservation in Reservation.objects.orphaned()[:BATCH]:
+        log.warning("speech was set aside for a claim that has ended, and is given back: %s", reservation)
+        Reservation.objects.filter(pk=reservation.pk, fence=reservation.fence).delete()
 
 
 def _send_unsent(deadline: Deadline) -> int:

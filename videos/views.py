@@ -21,8 +21,9 @@ from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
 from accounts.authentication import caller
-from videos import files, services
+from videos import files, idempotency, services
 from videos.models import Video
+from videos.rate_limit import KEY_HEADER, KeyMismatch, Metered, idempotency_key, limit_headers
 from videos.serializers import (
     AnalyzeSerializer,
     AttemptListSerializer,
@@ -65,14 +66,17 @@ def own_video(request: Request, video_id: str) -> Video:
         raise NotFound("You have no video with this id. GET /videos lists yours; ids are UUIDs.") from error
 
 
-class AnalyzeView(APIView):
+class AnalyzeView(Metered):
     """``POST /analyze``."""
 
     @extend_schema(
+        parameters=[KEY_HEADER, *limit_headers(200, 202, 429)],
         request=AnalyzeSerializer,
         responses={
             202: OpenApiResponse(VideoSerializer, "Accepted; `Location` is where to look, `Retry-After` when."),
             200: OpenApiResponse(VideoSerializer, "You have this video already, and it has not failed."),
+            422: OpenApiResponse(None, "The `Idempotency-Key` came with another request before."),
+            429: OpenApiResponse(None, "A quota is used up; `Retry-After` says when it renews. `GET /me` shows all."),
         },
         operation_id="analyze",
         summary="Submit a link",
@@ -83,16 +87,25 @@ class AnalyzeView(APIView):
 
         A link that you have submitted before, in whatever shape, answers the video that you have, as it is:
         delete it first to have it done in another mode or language. One that has failed starts again, with
-        what this call asks for.
+        what this call asks for. What starts is counted against your quota of submissions a day.
         """
+        key = idempotency_key(request)
         wanted = AnalyzeSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
-        video, started = services.submit_video(
-            user=caller(request),
-            youtube_id=wanted.validated_data["url"],
-            mode=wanted.validated_data["mode"],
-            language=wanted.validated_data["language"],
-        )
+        try:
+            video, started = services.submit_video(
+                user=caller(request),
+                youtube_id=wanted.validated_data["url"],
+                mode=wanted.validated_data["mode"],
+                language=wanted.validated_data["language"],
+                key=key,
+            )
+        except idempotency.KeyReused as error:
+            raise KeyMismatch from error
+        except idempotency.VideoDeleted as error:
+            raise Conflict(
+                "deleted", "The video that this Idempotency-Key started was deleted. Use a new key."
+            ) from error
         return accepted(request, video) if started else Response(VideoSerializer(video).data, headers=_location(video))
 
 
@@ -161,19 +174,23 @@ class VideoDetailView(APIView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class RetryView(APIView):
+class RetryView(Metered):
     """``POST /videos/{id}/retry``."""
 
     @extend_schema(
         request=None,
-        responses={202: VideoSerializer, 409: OpenApiResponse(None, "It has not failed.")},
+        responses={
+            202: VideoSerializer,
+            409: OpenApiResponse(None, "It has not failed."),
+            429: OpenApiResponse(None, "A quota is used up; `Retry-After` says when it renews. `GET /me` shows all."),
+        },
         operation_id="retryVideo",
-        parameters=[ID],
+        parameters=[ID, *limit_headers(202, 429)],
         summary="Try a failed video again",
         tags=["videos"],
     )
     def post(self, request: Request, id: str) -> Response:  # noqa: A002
-        """Starts a failed video again, from the beginning."""
+        """Starts a failed video again, from the beginning. It is counted as a submission."""
         video = own_video(request, id)
         started = services.retry_video(video)
         if started is None:

@@ -6,6 +6,7 @@ deployment must not lack is found by ``ytbackend/checks.py`` (``manage.py check 
 
 from pathlib import Path
 
+from corsheaders.defaults import default_headers
 from django.core.exceptions import ImproperlyConfigured
 
 from ytbackend import env, vault
@@ -178,7 +179,16 @@ COGNITO_JWKS = env.text("COGNITO_JWKS")
 
 CORS_ALLOWED_ORIGINS = env.origins("CORS_ALLOWED_ORIGINS", ["https://shri.software"])
 CORS_ALLOW_CREDENTIALS = False  # the token travels in a header; no cookie does
-CORS_EXPOSE_HEADERS = ["Content-Disposition", "Location", "Retry-After", "WWW-Authenticate", "X-Request-Id"]
+CORS_ALLOW_HEADERS = [*default_headers, "idempotency-key"]
+CORS_EXPOSE_HEADERS = [
+    "Content-Disposition",
+    "Location",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "WWW-Authenticate",
+    "X-Request-Id",
+]
 
 # --- The API
 
@@ -228,6 +238,13 @@ SPECTACULAR_SETTINGS = {
         "ytbackend.api.describe_problems",
     ],
 }
+
+# --- What one user may use: 0 is no limit, and staff may grant one user more or less
+
+QUOTA_SUBMISSIONS_PER_DAY = env.integer("QUOTA_SUBMISSIONS_PER_DAY", 100, least=0, most=1_000_000)
+QUOTA_SPEECH_MINUTES_PER_MONTH = env.integer("QUOTA_SPEECH_MINUTES_PER_MONTH", 600, least=0, most=10_000_000)
+QUOTA_VIDEOS = env.integer("QUOTA_VIDEOS", 5000, least=0, most=10_000_000)
+QUOTA_GIGABYTES = env.integer("QUOTA_GIGABYTES", 50, least=0, most=1_000_000)
 
 # --- The worker
 

@@ -6,7 +6,6 @@ from django.urls import path
 from django.views.generic import RedirectView
 
 from accounts.key_views import KeyDetailView, KeyListView
-from accounts.views import MeView
 from transcripts.views import TranscriptDetailView, TranscriptListView, VideoTranscriptView
 from videos.views import (
     AnalyzeView,
@@ -19,7 +18,7 @@ from videos.views import (
     VideoListView,
 )
 from ytbackend.api import nothing_here
-from ytbackend.views import DocsView, HealthView, RootView, SchemaView
+from ytbackend.views import DocsView, HealthView, MeView, RootView, SchemaView
 
 handler400 = "ytbackend.api.bad_request"
 handler404 = "ytbackend.api.not_found"

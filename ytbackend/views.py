@@ -1,7 +1,7 @@
-"""The addresses that belong to no app: what this is, and whether it lives."""
+"""The addresses that belong to no app: what this is, whether it lives, and who is asking."""
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from drf_spectacular.utils import extend_schema
@@ -12,6 +12,10 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
+from accounts.authentication import caller
+from accounts.cognito import Identity
+from accounts.models import ApiKey
+from videos import quotas
 from videos.models import Breaker
 
 PAGE_SECONDS = 300  # for which schema and docs may be kept
@@ -111,3 +115,50 @@ class HealthView(OpenView):
         }
         status = "degraded" if breaker.is_open else "ok"
         return Response({"status": status, "version": settings.VERSION, "youtube": youtube})
+
+
+class AllowanceSerializer(serializers.Serializer[quotas.Allowance]):
+    """How one kind stands, in its unit."""
+
+    limit = serializers.IntegerField(allow_null=True, help_text="Null: there is none.")
+    used = serializers.IntegerField()
+    reserved = serializers.IntegerField(help_text="Set aside for what is in work.")
+    remaining = serializers.IntegerField(allow_null=True, help_text="Null: there is no limit.")
+    renews_at = serializers.DateTimeField(allow_null=True, help_text="When `used` begins at 0 again. Null: never.")
+
+
+class QuotaSerializer(serializers.Serializer[quotas.Standing]):
+    """What you may use."""
+
+    submissions = AllowanceSerializer(help_text="Links and retries that start work, a day (UTC).")
+    speech = AllowanceSerializer(help_text="Milliseconds that are listened to, a month (UTC).")
+    videos = AllowanceSerializer(help_text="Videos that you keep.")
+    bytes = AllowanceSerializer(help_text="Bytes that their files take.")
+
+
+class MeSerializer(serializers.Serializer[dict[str, object]]):
+    """Who the token says you are."""
+
+    id = serializers.CharField(help_text="Cognito's sub.")
+    email = serializers.EmailField(allow_null=True, help_text="Null until an ID token has told it.")
+    token_use = serializers.ChoiceField(
+        choices=["id", "access", "key"], help_text="Which kind of token was sent, or `key`."
+    )
+    quota = QuotaSerializer()
+
+
+class MeView(APIView):
+    """``GET /me``."""
+
+    @extend_schema(responses=MeSerializer, operation_id="readMe", summary="Who am I?", tags=["account"])
+    def get(self, request: Request) -> Response:
+        """Who the token says you are, and what is left of your quota."""
+        user, identity = caller(request), cast(Identity | ApiKey, request.auth)
+        return Response(
+            {
+                "id": user.pk,
+                "email": user.email or None,
+                "token_use": identity.token_use,
+                "quota": QuotaSerializer(quotas.standing(user.pk)).data,
+            }
+        )

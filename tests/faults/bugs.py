@@ -270,6 +270,33 @@ def dead_letters_stay() -> None:
     replace(dead_letters, "settle", lambda deadline: 0)
 
 
+def users_are_not_locked() -> None:
+    """Whoever asks for what is left is told so, and the next one as well."""
+    from django.db.models import QuerySet
+
+    from accounts.models import User
+
+    def select(original: Callable[..., Any], rows: Any, *args: Any, **options: Any) -> Any:
+        return rows if rows.model is User else original(rows, *args, **options)
+
+    wrap(QuerySet, "select_for_update", select)
+
+
+def keys_are_not_remembered() -> None:
+    """The same request, sent again, is another one."""
+    from videos import views
+
+    replace(views, "idempotency_key", lambda request: "")
+
+
+def speech_stays_set_aside() -> None:
+    """What a worker wanted to listen to is never given back."""
+    from videos.models import Reservation
+
+    replace(type(Reservation.objects.all()), "end", lambda rows, video, **options: None)
+    replace(type(Reservation.objects.all()), "orphaned", lambda rows: rows.none())
+
+
 BUGS: dict[str, Callable[[], None]] = {
     bug.__name__: bug
     for bug in (
@@ -300,5 +327,8 @@ BUGS: dict[str, Callable[[], None]] = {
         all_errors_are_tried_again,
         foreign_messages_are_deleted,
         dead_letters_stay,
+        users_are_not_locked,
+        keys_are_not_remembered,
+        speech_stays_set_aside,
     )
 }

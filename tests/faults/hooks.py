@@ -138,6 +138,13 @@ def _extracted(hook: Hook) -> None:
     _after(youtube, "extract", hook)
 
 
+def _listening(hook: Hook) -> None:
+    """Worker: it has the sound, and is about to listen to it."""
+    from transcripts.worker import pipeline
+
+    _before(pipeline, "_listen", hook)
+
+
 def _worked(hook: Hook) -> None:
     """Worker: it has the transcript, and has stored nothing."""
     from transcripts.worker import pipeline
@@ -201,6 +208,7 @@ POINTS = {
     "received": _received,
     "claimed": _claimed,
     "extracted": _extracted,
+    "listening": _listening,
     "worked": _worked,
     "put": _put,
     "precommit": _precommit,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from transcripts.models import Transcript
-from videos.models import Attempt, Deletion, Video
+from videos.models import Attempt, Deletion, Reservation, Video
 
 Objects = Mapping[str, Callable[[], bytes]]  # what lies in the bucket, by key
 
@@ -29,6 +29,7 @@ class Peace:
         deleted = self.submitted - {video.pk for video in videos}
         found = [f"{text} ({video.pk})" for video in videos for text in self._of_video(video)]
         found += [f"{text} ({video_id}, deleted)" for video_id in deleted for text in self._of_deleted(video_id)]
+        found += [f"I9 speech is set aside, and nobody listens ({row.pk})" for row in Reservation.objects.all()]
         return found + list(self._of_messages()) + list(self._of_objects(videos))
 
     def _of_video(self, video: Video) -> Iterator[str]:

@@ -220,19 +220,20 @@ class Api(Process):
 
     @contextlib.contextmanager
     def request(
-        self, method: str, path: str, body: Any = None, *, user: str = tokens.ALICE, timeout: float = 60
+        self, method: str, path: str, body: Any = None, *, user: str = tokens.ALICE, key: str = "", timeout: float = 60
     ) -> Iterator[http.client.HTTPConnection]:
-        """A request that has been sent, and whose answer nobody has read."""
+        """A request that has been sent, and whose answer nobody has read. ``key`` is its ``Idempotency-Key``."""
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=timeout)
         headers = {"Authorization": f"Bearer {tokens.id_token(user)}", "Content-Type": "application/json"}
+        headers |= {"Idempotency-Key": key} if key else {}
         with contextlib.closing(connection):
             connection.request(method, path, None if body is None else json.dumps(body), headers)
             yield connection
 
-    def call(self, method: str, path: str, body: Any = None, *, user: str = tokens.ALICE) -> Answer:
+    def call(self, method: str, path: str, body: Any = None, *, user: str = tokens.ALICE, key: str = "") -> Answer:
         """A request and its answer. Raises ``OSError`` or ``http.client.HTTPException`` where none comes."""
         begun = time.monotonic()
-        with self.request(method, path, body, user=user) as connection:
+        with self.request(method, path, body, user=user, key=key) as connection:
             answer = connection.getresponse()
             data = answer.read()
         is_json = "json" in answer.headers.get("Content-Type", "")

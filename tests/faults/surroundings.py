@@ -25,6 +25,7 @@ TIMES = {
     "RESEND_AFTER_SECONDS": 2,
     "MAX_ATTEMPTS": 3,
     "YOUTUBE_RETRIES": 0,
+    "QUOTA_SUBMISSIONS_PER_DAY": 0,  # but for the rows that are about it
 }
 
 

@@ -3,7 +3,7 @@
 import http.client
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -17,6 +17,7 @@ from tests.faults.scenes import completed, has_logged
 from tests.faults.world import World
 from transcripts.models import Transcript
 from transcripts.segments import Segment, plain_text
+from videos import quotas
 from videos.models import Video
 
 pytestmark = pytest.mark.faults
@@ -38,9 +39,24 @@ def keys() -> Iterator[KeyServer]:
 
 def analyze(api: Api, world: World) -> Answer:
     """Submits a video that nobody has submitted before."""
-    answer = api.call("POST", "/analyze", {"url": f"https://youtu.be/{world.clip().id}", "mode": "captions"})
+    answer = api.call("POST", "/analyze", link(world))
     world.submitted.update(video.pk for video in Video.objects.all())
     return answer
+
+
+def link(world: World) -> dict[str, str]:
+    """The body that asks for a video that nobody has submitted before."""
+    return {"url": f"https://youtu.be/{world.clip().id}", "mode": "captions"}
+
+
+def submissions() -> int:
+    """How many have been counted."""
+    return quotas.standing(tokens.ALICE).submissions.used
+
+
+def at_once(calls: int, call: Callable[[int], Answer]) -> list[Answer]:
+    with ThreadPoolExecutor(calls) as callers:
+        return list(callers.map(call, range(calls)))
 
 
 def enter_admin(api: Api) -> Answer:
@@ -152,6 +168,47 @@ def test_a03_it_accepts_a_video_once_when_the_answer_to_its_commit_is_lost(world
     assert (answer.status, answer.seconds < SECONDS, lost.count) == (202, True, 1)
     world.converge()
     assert [str(video.pk) for video in Video.objects.all()] == [answer.body["id"]]
+    assert submissions() == 1
+
+
+def test_a03_a_caller_who_has_heard_nothing_asks_again_with_the_same_key_and_is_counted_once(world):
+    dying, body, key = world.api(world.kill_at("inserted")), link(world), "8e03978e-40d5"
+    with pytest.raises((OSError, http.client.HTTPException)):
+        dying.call("POST", "/analyze", body, key=key)
+    video = Video.objects.get()
+    world.submitted.add(video.pk)
+
+    answer = world.api().call("POST", "/analyze", body, key=key)
+
+    assert (answer.status, answer.body["id"], submissions()) == (202, str(video.pk), 1)
+    world.converge()
+    assert world.outcomes(video) == ["completed"]
+
+
+def test_a04_twenty_requests_at_once_with_one_key_are_one(world):
+    api, body = world.api(), link(world)
+
+    answers = at_once(20, lambda _: api.call("POST", "/analyze", body, key="one-key"))
+
+    video = Video.objects.get()
+    world.submitted.add(video.pk)
+    assert {(answer.status, answer.body["id"]) for answer in answers} == {(202, str(video.pk))}
+    assert submissions() == 1
+    world.converge()
+    assert world.outcomes(video) == ["completed"]
+
+
+def test_a05_another_link_with_the_same_key_is_refused(world):
+    api = world.api()
+    first = api.call("POST", "/analyze", link(world), key="one-key")
+    video = Video.objects.get()
+    world.submitted.add(video.pk)
+
+    other = api.call("POST", "/analyze", link(world), key="one-key")
+
+    assert (other.status, first.status) == (422, 202)
+    assert (other.body["code"], Video.objects.count(), submissions()) == ("idempotency_mismatch", 1, 1)
+    world.converge()
 
 
 def test_a06_it_accepts_a_video_within_five_seconds_when_the_queue_is_black_holed(world):
@@ -175,6 +232,22 @@ def test_a06_it_accepts_a_video_when_the_answer_of_the_queue_is_lost(world):
     assert (answer.status, answer.seconds < 5, lost.count) == (202, True, 1)
     world.converge()
     assert world.outcomes(Video.objects.get()) == ["completed"]
+
+
+def test_a07_sixty_at_once_get_exactly_the_ten_that_a_day_allows(world):
+    api = world.api(QUOTA_SUBMISSIONS_PER_DAY=10)
+    bodies = [link(world) for _ in range(60)]
+
+    with ThreadPoolExecutor(30) as callers:
+        answers = list(callers.map(lambda body: api.call("POST", "/analyze", body), bodies))
+
+    world.submitted.update(Video.objects.values_list("pk", flat=True))
+    statuses = [answer.status for answer in answers]
+    assert (statuses.count(202), statuses.count(429)) == (10, 50)
+    assert (Video.objects.count(), submissions()) == (10, 10)
+    assert all(int(answer.headers["Retry-After"]) > 0 for answer in answers)
+    world.converge()
+    assert api.call("GET", "/me").body["quota"]["submissions"]["remaining"] == 0
 
 
 def test_a08_it_says_that_it_cannot_check_tokens_when_it_has_never_had_the_keys(world, keys):

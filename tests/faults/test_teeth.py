@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.faults import bugs, test_breaker, test_clock, test_database, test_deletion, test_queue, test_worker
+from tests.faults import bugs, test_api, test_breaker, test_clock, test_database, test_deletion, test_queue, test_worker
 from tests.faults.world import World
 
 pytestmark = pytest.mark.faults
 
-MODULES = (test_breaker, test_clock, test_database, test_deletion, test_queue, test_worker)
+MODULES = (test_api, test_breaker, test_clock, test_database, test_deletion, test_queue, test_worker)
 PATIENCE = 0.35  # of what a row would wait for: here it waits in vain
 
 # What each row says that notices; rows by the beginning of their names.
@@ -42,6 +42,9 @@ CAUGHT: dict[Callable[[], None], dict[str, str]] = {
     bugs.all_errors_are_tried_again: {"w13": "'released'|I1 queued"},
     bugs.foreign_messages_are_deleted: {"q04": r"\[\] == "},
     bugs.dead_letters_stay: {"q15_a_dead_letter": "0 == 1"},
+    bugs.users_are_not_locked: {"a07": r"== \(10, 50\)"},
+    bugs.keys_are_not_remembered: {"a04": "200", "a05": r"\(202, 202\) == \(422, 202\)"},
+    bugs.speech_stays_set_aside: {"w16_a_worker_that_is_killed": "I9"},
 }
 
 

@@ -2,14 +2,18 @@
 
 import pytest
 
-from tests import youtube_scenarios
+from local.youtube_answers import sample_videos
+from tests import tokens, youtube_scenarios
 from tests.faults.processes import Process
+from tests.faults.scenes import has_logged, listener, spoken
 from tests.faults.world import World
+from videos import quotas
 from videos.models import Video
 
 pytestmark = pytest.mark.faults
 
 SOON = 1  # seconds: the lease of a worker that is going to lose it anyway
+ONE_MINUTE = {"QUOTA_SPEECH_MINUTES_PER_MONTH": 1}  # less than twice the sample
 
 
 def left_by_one_killed_at(point: str, world: World) -> Video:
@@ -193,3 +197,36 @@ def test_w15_a_worker_that_wakes_before_it_stores_leaves_the_file_of_its_success
     world.converge()
     assert world.outcomes(video) == ["lost", "completed"]
     assert world.text(video).endswith("2")
+
+
+def listened() -> tuple[bool, int]:
+    """Whether about the length of the sample is charged, and what is still set aside."""
+    speech = quotas.standing(tokens.ALICE).speech
+    return abs(speech.used - sample_videos()[1].duration_ms) < 2000, speech.reserved
+
+
+def test_w16_a_worker_that_is_killed_while_it_listens_costs_its_user_nothing(world):
+    video = spoken(world)
+    killed = listener(world, world.kill_at("listening"), **ONE_MINUTE)
+    assert killed.exit_code(within=30) == -9
+    assert listened() == (False, sample_videos()[1].duration_ms // 1000 * 1000)
+
+    listener(world, **ONE_MINUTE)  # there would not be enough for a second time
+
+    world.wait_until(video, "completed", within=60)
+    world.converge()
+    assert (world.outcomes(video), listened()) == (["lost", "completed"], (True, 0))
+
+
+def test_w16_a_worker_that_wakes_when_another_has_listened_charges_nothing(world):
+    video = spoken(world)
+    frozen = listener(world, world.freeze_at("worked"), **ONE_MINUTE)
+    world.wait_for(lambda: frozen.frozen, "the worker is frozen", within=60)
+
+    listener(world, **ONE_MINUTE)
+    world.wait_until(video, "completed", within=60)
+    frozen.thaw()
+    world.wait_for(lambda: has_logged(frozen, "was deleted or taken over"), "it has noticed")
+
+    world.converge()
+    assert (world.outcomes(video), listened()) == (["lost", "completed"], (True, 0))

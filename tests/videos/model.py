@@ -30,10 +30,10 @@ from transcripts import stored as reconciliation
 from transcripts.models import Transcript
 from transcripts.worker import errors, loop, pipeline
 from transcripts.worker.claim import Claim, ClaimLost
-from videos import queue, services, sweeping
+from videos import queue, quotas, services, sweeping
 from videos.deadline import Deadline
 from videos.files import SignedFileSystemStorage
-from videos.models import Attempt, Bookmark, Deletion, Video
+from videos.models import Attempt, Bookmark, Deletion, Reservation, Video
 
 MAX_ATTEMPTS = 2  # so few that a run of some steps uses them up
 FAR = timedelta(hours=2)
@@ -66,6 +66,7 @@ class Job:
     error: str = ""
     transcript: int | None = None  # the fence of the claim that wrote it
     audio: int | None = None  # likewise
+    speech: bool = False  # some is set aside for the claim
     attempts: dict[int, str] = field(default_factory=dict)  # the outcome of each claim, by its fence
 
     @property
@@ -95,12 +96,14 @@ class Job:
         self.attempts[self.fence] = "running"
 
     def complete(self, *, with_audio: bool) -> None:
+        self.speech = False
         self.attempts[self.fence] = self.status = "completed"
         self.transcript = self.fence
         self.audio = self.fence if with_audio else None
 
     def fail(self, code: str, *, outcome: str = "failed") -> None:
         self.attempts[self.fence] = outcome
+        self.speech = False
         self.status, self.error = "failed", code
 
     def release(self, code: str, *, counted: bool) -> None:
@@ -120,7 +123,7 @@ class Job:
     def cancel(self) -> None:
         if self.status == "processing":
             self.attempts[self.fence] = "cancelled"
-        self.status, self.error, self.waits = "failed", "cancelled", False
+        self.status, self.error, self.waits, self.speech = "failed", "cancelled", False, False
         self.fence += 1
 
     def park(self) -> None:
@@ -138,7 +141,7 @@ class Job:
         self.attempt, self.error, self.was_tried, self.is_too_old = 0, "", False, False
 
     def _requeue(self) -> None:
-        self.status, self.waits, self.message = "queued", False, "none"
+        self.status, self.waits, self.message, self.speech = "queued", False, "none", False
         self.fence += 1
 
     def files(self, video_id: object) -> set[str]:
@@ -420,6 +423,14 @@ class Machine(RuleBasedStateMachine):
         if owned:
             job.lease_over = False
 
+    @happens(3, holds())
+    def set_speech_aside(self, pick):
+        """A worker is about to listen."""
+        hand, job, owned = self.held(pick)
+        assert quotas.reserve(hand.video, 1000) == owned
+        if owned:
+            job.speech = True
+
     @happens(7, holds(is_live))
     def finish(self, pick):
         """A worker stores its transcript and completes the video; one that has lost it removes its files."""
@@ -604,6 +615,7 @@ class Machine(RuleBasedStateMachine):
         videos = list(Video.objects.all())
         self.rows_are_as_predicted(videos)
         self.each_claim_has_its_attempt()
+        self.speech_is_set_aside_for_claims_that_hold()
         self.rows_and_files_agree(videos)
         self.the_oracle_itself_makes_sense()
 
@@ -634,6 +646,10 @@ class Machine(RuleBasedStateMachine):
             found[attempt.video_id][attempt.fence] = attempt.outcome
             assert (attempt.ended_at is None) == (attempt.outcome == "running")
         assert found == {pk: job.attempts for pk, job in self.jobs.items()}
+
+    def speech_is_set_aside_for_claims_that_hold(self):
+        found = {reservation.pk: reservation.fence for reservation in Reservation.objects.all()}
+        assert found == {pk: job.fence for pk, job in self.jobs.items() if job.speech}
 
     def rows_and_files_agree(self, videos):
         transcripts = Transcript.objects.values_list("s3_path", flat=True)

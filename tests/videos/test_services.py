@@ -156,7 +156,7 @@ def test_a_video_whose_worker_is_gone_is_claimed_at_once_and_its_old_files_are_t
 
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has one writer at a time: it cannot happen there")
 def test_a_link_that_is_deleted_while_it_is_submitted_again_is_accepted_anew(sqs, monkeypatch):
-    user, video = builders.user(), builders.completed(youtube_id="dQw4w9WgXcQ")
+    user, video = builders.user(), builders.failed(youtube_id="dQw4w9WgXcQ")
     retry = Video.retry
 
     def delete():

@@ -16,7 +16,7 @@ from tests.videos import model
 from transcripts import stored
 from transcripts.models import TranscriptQuerySet
 from transcripts.worker import loop, pipeline
-from videos import dead_letters, queue, services
+from videos import dead_letters, queue, quotas, services
 from videos.attempts import AttemptQuerySet
 from videos.models import Deletion, Video, VideoQuerySet
 
@@ -31,6 +31,7 @@ def _outside(settings, monkeypatch, tmp_path):
     settings.MAX_ATTEMPTS = model.MAX_ATTEMPTS
     settings.LEASE_SECONDS = settings.RETRY_BASE_SECONDS = 300  # no time passes but by the machine's steps
     settings.PATIENCE_SECONDS = 0
+    settings.QUOTA_SUBMISSIONS_PER_DAY = 0  # users here never rest
     settings.STORAGES = settings.STORAGES | {
         "default": {"BACKEND": "tests.videos.model.Shelf", "OPTIONS": {"location": tmp_path}}
     }
@@ -148,6 +149,7 @@ BUGS = {
     "the sweep never gives up": (Video.abandon, "self.attempt >= settings.MAX_ATTEMPTS", "False"),
     "the sweep gives up at once": (Video.abandon, "self.attempt >= settings.MAX_ATTEMPTS", "True"),
     "the sweep moves what it has read long ago": (Video._move, ", fence=self.fence", ""),
+    "what was set aside stays set aside": (Video._record, "Reservation.objects.end(self, listened_ms=listened_ms)", ""),
     "the lost attempt goes on in the record": (Video._move, "if moved", "if not moved"),
     "every attempt is ended anew": (AttemptQuerySet.end, ", outcome=Attempt.Outcome.RUNNING", ""),
     "what goes back into the queue raises no fence": (Video._requeued, '"fence": F("fence") + 1, ', ""),
@@ -183,6 +185,11 @@ BUGS = {
     ),
     "what could not be deleted is forgotten": (services.delete_files, "if gone", "if True"),
     "what was deleted is not looked at again": (Deletion.succeeded, "if self.due_at >= last_look", "if True"),
+    "who has lost a claim takes speech from the one who has it": (
+        quotas.reserve,
+        ", fence=video.fence",
+        "",
+    ),
     # --- the outbox
     "what is not sent is stamped": (services.send, "queue.send(video", "video.sent() and queue.send(video"),
     "what is sent is not stamped": (services.send, "video.sent()", "pass"),
@@ -193,11 +200,19 @@ BUGS = {
         "",
     ),
     "what was received too often is not sent again": (dead_letters.settle, "video.unsent()", "pass"),
-    "what was submitted again is not started": (services._submit, "started = video.retry(**wanted)", "pass"),
+    "what was submitted again is not started": (
+        services._submit,
+        "_started(wanted, video)",
+        "(video, False) if video else _started(wanted, video)",
+    ),
     # --- files against rows
     "files of claims that live are deleted": (stored._unnamed, "and match[1] not in working", ""),
     "files that rows name are deleted": (stored._unnamed, "key not in named and ", ""),
-    "lost audio is not forgotten": (stored._restore, "video.forget_audio()", "True"),
+    "lost audio is not forgotten": (
+        stored._restore,
+        "video.forget_audio(bytes_left=len(document(transcript)))",
+        "True",
+    ),
 }
 
 
@@ -210,6 +225,7 @@ SOON = [
     "attempts are not limited",
     "reprocess raises no fence",
     "cancel raises no fence",
+    "what was set aside stays set aside",
     "the files of what was deleted stay",
 ]
 

@@ -9,8 +9,10 @@ from django.utils import timezone
 
 from accounts.models import ApiKey, User
 from tests import builders
+from tests.tokens import BOB
 from transcripts.segments import Segment
-from videos.models import Breaker, Deletion, Video
+from videos import quotas
+from videos.models import Breaker, Deletion, Usage, UserQuota, Video
 
 pytestmark = pytest.mark.django_db
 
@@ -29,6 +31,8 @@ def rows():
     Deletion.objects.create(prefix=video.files_prefix)
     Breaker.objects.youtube().failed("source_refused")
     key, _ = ApiKey.objects.issue(video.user, name="backup", scopes=["read"], expires_at=timezone.now())
+    Usage.objects.add(video.user_id, Usage.Kind.SUBMISSIONS, video.created_at.date(), 7)
+    UserQuota.objects.create(user=video.user, videos=3)
     return {
         User: video.user,
         ApiKey: key,
@@ -36,6 +40,8 @@ def rows():
         type(video.transcript): video.transcript,
         Deletion: Deletion.objects.get(),
         Breaker: Breaker.objects.get(),
+        Usage: Usage.objects.get(),
+        UserQuota: UserQuota.objects.get(),
     }
 
 
@@ -96,7 +102,7 @@ def test_it_keeps_the_text_out_of_the_list_of_transcripts(staff, rows, django_as
 
 
 def test_it_lets_nobody_write_what_the_machine_writes(staff, rows):
-    for model in (Video, type(rows[Video].transcript), Deletion):
+    for model in (Video, type(rows[Video].transcript), Deletion, Usage):
         assert staff.get(page(model, "add")).status_code == 403
         assert staff.post(page(model, "delete", rows[model].pk), {"post": "yes"}).status_code == 403
         assert staff.post(page(model, "change", rows[model].pk), {"status": "failed"}).status_code == 403
@@ -120,6 +126,19 @@ def test_it_revokes_a_key_but_makes_and_changes_none(staff, rows):
 
     assert not ApiKey.objects.exists()
     assert key.digest not in str(list(LogEntry.objects.values()))
+
+
+def test_it_grants_one_user_more_and_takes_it_back(staff, rows):
+    other = builders.user(BOB)
+
+    staff.post(page(UserQuota, "add"), {"user": other.pk, "submissions_per_day": "1000"})
+    granted = quotas.standing(other.pk).submissions.limit
+    staff.post(page(UserQuota, "change", other.pk), {"submissions_per_day": "5", "gigabytes": "0"})
+    less = quotas.standing(other.pk)
+    staff.post(page(UserQuota, "delete", other.pk), {"post": "yes"})
+
+    assert (granted, less.submissions.limit, less.bytes.limit) == (1000, 5, None)
+    assert quotas.standing(other.pk).submissions.limit == 100
 
 
 def test_it_switches_a_user_off(staff, rows):

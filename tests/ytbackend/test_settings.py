@@ -151,6 +151,8 @@ def test_a_deployment_that_has_everything_is_clean():
         ("S3_BUCKET", "", "S3_BUCKET"),
         ("DATABASE_URL", "", "DATABASE_URL"),
         ("MAX_ATTEMPTS", "0", "MAX_ATTEMPTS"),
+        ("QUOTA_VIDEOS", "-1", "QUOTA_VIDEOS"),
+        ("QUOTA_GIGABYTES", "0.5", "QUOTA_GIGABYTES"),
         ("SQS_QUEUE_URL", "transcripts", "SQS_QUEUE_URL"),
         ("S3_BUCKET", "s3://transcripts", "S3_BUCKET"),
         ("AWS_REGION", "", "AWS_REGION"),

@@ -12,20 +12,11 @@ from django.conf import settings
 from django.db import Error, connection
 
 from videos import files, queue
+from videos.columns import PERCENT
 from videos.models import Video
 from videos.transactions import is_passing, repeated
 
 log = logging.getLogger(__name__)
-
-# Where each stage begins and ends in the percentage of the whole job.
-_PERCENT = {
-    Video.Stage.METADATA: (0, 5),
-    Video.Stage.CAPTIONS: (5, 10),
-    Video.Stage.AUDIO: (10, 30),
-    Video.Stage.SPEECH: (30, 97),
-    Video.Stage.STORING: (97, 99),
-}
-
 
 _SOON_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 5.0  # between two tries to store a file
@@ -76,7 +67,7 @@ class Claim:
         """
         if self._lost.is_set():
             raise ClaimLost
-        begin, end = _PERCENT[stage]
+        begin, end = PERCENT[stage]
         self._fraction = min(max(fraction, 0.0), 1.0)
         percent = int(begin + (end - begin) * self._fraction)
         now = time.monotonic()

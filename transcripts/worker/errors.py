@@ -120,6 +120,21 @@ class TranscriptTooLarge(VideoError):
     sentence = "The transcript is larger than this service can store."
 
 
+# --- the user's own
+
+
+class SpeechQuotaExceeded(JobError):
+    code = "speech_quota_exceeded"
+    permanent = True
+    sentence = "You have not enough minutes of speech left to have this video listened to."
+
+
+class StorageQuotaExceeded(JobError):
+    code = "storage_quota_exceeded"
+    permanent = True
+    sentence = "The files of your videos fill all the room that you have. Delete some of your videos."
+
+
 # --- not now: the job ends, and the user may try again when the stream, premiere or upload is over
 
 

@@ -18,7 +18,7 @@ from transcripts.models import Transcript, UTF8Encoder
 from transcripts.segments import Segment, plain_text, tidy
 from transcripts.worker import alarm, circuit, errors, scratch, speech, youtube
 from transcripts.worker.claim import Claim
-from videos import files
+from videos import files, quotas
 from videos.models import Deletion, Video
 
 # https://dev.mysql.com/doc/refman/8.4/en/packet-too-large.html
@@ -34,6 +34,7 @@ class _Said(NamedTuple):
     model: str
     language: str
     segments: Sequence[Segment]
+    listened_ms: int = 0
 
 
 def process(claim: Claim) -> None:
@@ -50,8 +51,9 @@ def _process(claim: Claim) -> None:
     with scratch.folder() as folder:
         with circuit.watched(claim.probe):
             about, found = _fetch(claim, folder)
-        audio_path = ""
+        audio_path, audio_bytes = "", 0
         if isinstance(found, Path):
+            audio_bytes = found.stat().st_size
             with found.open("rb") as content:
                 audio_path = _save(claim, f"audio{found.suffix}", File(content))
             said = _listen(claim, found, about)
@@ -59,7 +61,7 @@ def _process(claim: Claim) -> None:
             said = found
 
     claim.step(Video.Stage.STORING)
-    _store(claim, said._replace(segments=tidy(said.segments, _end(about))), audio_path)
+    _store(claim, said._replace(segments=tidy(said.segments, _end(about))), audio_path, audio_bytes)
 
 
 def _fetch(claim: Claim, folder: Path) -> tuple[youtube.Metadata, _Said | Path]:
@@ -79,8 +81,18 @@ def _fetch(claim: Claim, folder: Path) -> tuple[youtube.Metadata, _Said | Path]:
         if said:
             return about, said
     claim.step(Video.Stage.AUDIO)
+    _reserve(claim, about)
     with _in_time(extraction.audio_seconds()):
         return about, extraction.audio(folder, lambda done: claim.step(Video.Stage.AUDIO, done))
+
+
+def _reserve(claim: Claim, about: youtube.Metadata) -> None:
+    """Sets aside what listening will cost the user, before anything is downloaded."""
+    try:
+        claim.write(lambda: quotas.reserve(claim.video, about.duration_ms))
+    except quotas.QuotaExceeded as error:
+        kind = errors.SpeechQuotaExceeded if error.allowance.name == "speech" else errors.StorageQuotaExceeded
+        raise kind(str(error)) from None
 
 
 def _in_time(seconds: float = 0) -> AbstractContextManager[None]:
@@ -119,10 +131,10 @@ def _listen(claim: Claim, audio: Path, about: youtube.Metadata) -> _Said:
     )
     if not heard.segments:
         raise errors.NoSpeech
-    return _Said(Video.Source.SPEECH, engine.name, engine.model, heard.language, heard.segments)
+    return _Said(Video.Source.SPEECH, engine.name, engine.model, heard.language, heard.segments, heard.length_ms)
 
 
-def _store(claim: Claim, said: _Said, audio_path: str) -> None:
+def _store(claim: Claim, said: _Said, audio_path: str, audio_bytes: int = 0) -> None:
     """The file first, then the row: the database never names an object that is not there.
 
     An earlier transcript's files go when this one has taken its place.
@@ -140,11 +152,19 @@ def _store(claim: Claim, said: _Said, audio_path: str) -> None:
         content=plain_text(said.segments),
         segment_rows=said.segments,
     )
-    transcript.s3_path = _save(claim, "transcript.json", ContentFile(stored.document(transcript)))
+    document = stored.document(transcript)
+    transcript.s3_path = _save(claim, "transcript.json", ContentFile(document))
 
     def write() -> bool:
         with transaction.atomic():
-            if not video.complete(source=said.source, language=said.language, s3_path=audio_path):
+            completed = video.complete(
+                source=said.source,
+                language=said.language,
+                s3_path=audio_path,
+                bytes_kept=audio_bytes + len(document),
+                listened_ms=said.listened_ms,
+            )
+            if not completed:
                 return False
             replaced = Transcript.objects.store(transcript)
             if replaced and replaced != transcript.s3_path:

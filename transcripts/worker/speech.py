@@ -32,6 +32,7 @@ class Speech(NamedTuple):
 
     language: str
     segments: list[Segment]
+    length_ms: int  # of the sound that was listened to
 
 
 class Engine(Protocol):
@@ -134,7 +135,7 @@ class FasterWhisper:
                 reached(part.end_ms)
         reached(length_ms)
         spoken = language if language and whisper_code(language, self._languages) else bcp47(code)
-        return Speech(spoken, tidy(said, length_ms))
+        return Speech(spoken, tidy(said, length_ms), length_ms)
 
     def _code(self, language: str | None) -> str | None:
         """Translate the user's language into Whisper's code; None where it has to be detected."""

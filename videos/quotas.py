@@ -1,0 +1,227 @@
+"""How much each user may use, how much is left, and what happens when nothing is.
+
+Counted are submissions a day and speech a month; videos and bytes kept are what the rows say. A rule is asked and
+its count written under the lock of the user's row, in the transaction of what it counts: any number of callers
+get exactly as much as there is, and a transaction that is undone has used nothing.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Count, OuterRef, Subquery, Sum
+from django.utils import timezone
+
+from accounts.models import User
+from videos.models import Reservation, Usage, Video
+from videos.usage import lock
+
+__all__ = ["Allowance", "QuotaExceeded", "Standing", "admit", "count_submission", "lock", "reserve", "standing"]
+
+DAY_SECONDS = 86_400
+MINUTE_MS = 60_000
+GIGABYTE = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """How one kind stands, in its unit. ``limit`` None: there is none. What is kept has no period."""
+
+    name: str
+    limit: int | None
+    used: int
+    reserved: int = 0
+    began_at: datetime | None = None
+    renews_at: datetime | None = None
+
+    @property
+    def remaining(self) -> int | None:
+        """Never below 0, also where a limit was lowered."""
+        return None if self.limit is None else max(0, self.limit - self.used - self.reserved)
+
+    def seconds_left(self, now: datetime) -> int:
+        """Until it is worth asking again; a day for what renews by deleting alone."""
+        return max(1, math.ceil((self.renews_at - now).total_seconds())) if self.renews_at else DAY_SECONDS
+
+
+class Standing(NamedTuple):
+    """Everything that a user may use."""
+
+    submissions: Allowance  # a day
+    speech: Allowance  # milliseconds, a month
+    videos: Allowance  # kept
+    bytes: Allowance  # of their files, kept
+
+
+class QuotaExceeded(Exception):
+    """There is not enough left. ``str()`` is a sentence for the user."""
+
+    def __init__(self, allowance: Allowance, now: datetime, *, wanted: int = 1) -> None:
+        super().__init__(_sentence(allowance, wanted))
+        self.allowance = allowance
+        self.retry_after = allowance.seconds_left(now)
+
+
+def standing(user_id: str, now: datetime | None = None) -> Standing:
+    """One statement, so that nothing is counted twice or not at all that moves meanwhile.
+
+    Its cost grows with the videos of the user, in an index. Raises ``User.DoesNotExist``.
+    """
+    now = now or timezone.now()
+    day, month = _day(now), _month(now)
+    found: Mapping[str, Any] = (
+        User.objects.filter(pk=user_id)
+        .annotate(
+            used_submissions=_usage(Usage.Kind.SUBMISSIONS, day.date()),
+            used_speech=_usage(Usage.Kind.SPEECH, month.date()),
+            reserved_speech=_sum(Reservation.objects.filter(month=month.date()), Sum("milliseconds")),
+            kept_videos=_sum(Video.objects.all(), Count("pk")),
+            kept_bytes=_sum(Video.objects.all(), Sum("bytes_kept")),
+        )
+        .values(
+            "quota__submissions_per_day",
+            "quota__speech_minutes_per_month",
+            "quota__videos",
+            "quota__gigabytes",
+            "used_submissions",
+            "used_speech",
+            "reserved_speech",
+            "kept_videos",
+            "kept_bytes",
+        )
+        .get()
+    )
+    return Standing(
+        submissions=_submissions(found, day),
+        speech=Allowance(
+            "speech",
+            _limit(found["quota__speech_minutes_per_month"], settings.QUOTA_SPEECH_MINUTES_PER_MONTH, MINUTE_MS),
+            found["used_speech"] or 0,
+            found["reserved_speech"] or 0,
+            month,
+            _month(month + timedelta(days=31)),
+        ),
+        videos=Allowance("videos", _limit(found["quota__videos"], settings.QUOTA_VIDEOS), found["kept_videos"] or 0),
+        bytes=Allowance(
+            "bytes",
+            _limit(found["quota__gigabytes"], settings.QUOTA_GIGABYTES, GIGABYTE),
+            int(found["kept_bytes"] or 0),
+        ),
+    )
+
+
+def submissions(user_id: str) -> Allowance:
+    """How the one kind stands that every answer to a submission tells; costs two looks into indexes."""
+    day = _day(timezone.now())
+    found: Mapping[str, Any] = (
+        User.objects.filter(pk=user_id)
+        .annotate(used_submissions=_usage(Usage.Kind.SUBMISSIONS, day.date()))
+        .values("quota__submissions_per_day", "used_submissions")
+        .get()
+    )
+    return _submissions(found, day)
+
+
+def admit(user_id: str, now: datetime, *, is_new: bool, mode: str) -> None:
+    """Whether this user may have one more video done. Call it under the user's lock. Raises ``QuotaExceeded``.
+
+    How many bytes a video will take is not known yet: those of what is in work may go beyond the limit.
+    """
+    current = standing(user_id, now)
+    wanted = [current.submissions, current.bytes]
+    if is_new:
+        wanted.append(current.videos)
+    if mode == Video.Mode.SPEECH:
+        wanted.append(current.speech)
+    for allowance in wanted:
+        if allowance.remaining == 0:
+            raise QuotaExceeded(allowance, now)
+
+
+def count_submission(user_id: str, now: datetime) -> None:
+    """Work has been started on behalf of this user. Call it under the user's lock, in the same transaction."""
+    Usage.objects.add(user_id, Usage.Kind.SUBMISSIONS, _day(now).date(), 1)
+
+
+def reserve(video: Video, milliseconds: int | None) -> bool:
+    """Sets speech aside for a claim, which replaces what it had set aside; False where the claim is lost.
+
+    Where nobody knows how long the video is: as much as it may have, or as there is. Raises ``QuotaExceeded``, also
+    where there is no room for its sound.
+    """
+    with transaction.atomic():
+        now = lock(video.user_id)
+        mine = Video.objects.select_for_update().filter(pk=video.pk, status=Video.Status.PROCESSING, fence=video.fence)
+        if mine.first() is None:
+            return False
+        Reservation.objects.filter(video_id=video.pk).delete()
+        current = standing(video.user_id, now)
+        if current.bytes.remaining == 0:
+            raise QuotaExceeded(current.bytes, now)
+        speech = current.speech
+        longest = settings.MAX_VIDEO_MINUTES * MINUTE_MS
+        left = longest if speech.remaining is None else speech.remaining
+        wanted = milliseconds or max(1, min(left, longest))
+        if speech.remaining is not None and speech.remaining < wanted:
+            raise QuotaExceeded(speech, now, wanted=wanted)
+        Reservation.objects.hold(video, _month(now).date(), wanted)
+    return True
+
+
+# --- What is asked of the database
+
+
+def _usage(kind: Usage.Kind, period: date) -> Subquery:
+    return Subquery(Usage.objects.filter(user=OuterRef("pk"), kind=kind, period=period).values("amount"))
+
+
+def _sum(rows: Any, what: Count | Sum) -> Subquery:
+    return Subquery(rows.filter(user=OuterRef("pk")).order_by().values("user").annotate(found=what).values("found"))
+
+
+def _limit(granted: int | None, usual: int, unit: int = 1) -> int | None:
+    """0, granted or usual, is no limit."""
+    return (usual if granted is None else granted) * unit or None
+
+
+def _submissions(found: Mapping[str, Any], day: datetime) -> Allowance:
+    limit = _limit(found["quota__submissions_per_day"], settings.QUOTA_SUBMISSIONS_PER_DAY)
+    return Allowance("submissions", limit, found["used_submissions"] or 0, 0, day, day + timedelta(days=1))
+
+
+def _day(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _month(moment: datetime) -> datetime:
+    return _day(moment).replace(day=1)
+
+
+# --- What users are told
+
+
+def _sentence(allowance: Allowance, wanted: int) -> str:
+    limit = allowance.limit or 0
+    renews = f"{allowance.renews_at:%Y-%m-%d %H:%M} UTC" if allowance.renews_at else ""
+    match allowance.name:
+        case "submissions":
+            return f"You have submitted all {limit} links that a day allows. You may submit more at {renews}."
+        case "videos":
+            return f"You keep all {limit} videos that you may keep. Delete some of them to submit more."
+        case "bytes":
+            return (
+                f"The files of your videos fill all {limit // GIGABYTE} GB that you may keep. "
+                "Delete some of your videos to submit more."
+            )
+    month, takes = f"{limit // MINUTE_MS} min", f"Listening to this video takes {math.ceil(wanted / MINUTE_MS)} min"
+    captions = "its captions (mode “captions”), which cost none."
+    if wanted > limit:
+        return f"{takes}, which is more than the {month} that you have in a month. Ask for {captions}"
+    why = f"You have used up the {month} of speech of this month"
+    if allowance.remaining:
+        why = f"{takes}, and of the {month} that you have in a month {allowance.remaining // MINUTE_MS} min are left"
+    return f"{why}. Try again after {renews}, or ask for {captions}"

@@ -1,0 +1,125 @@
+"""What users have used, what is set aside for work that is under way, and what staff grant to one of them.
+
+These rows are written in the transactions of what they count, so that they cannot drift. Whoever locks both locks
+the user before the video: no two transactions can then wait for each other.
+"""
+
+from datetime import date, datetime
+from typing import ClassVar, Self
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from accounts.models import User
+from videos.columns import VideoColumns
+
+
+def lock(user_id: str) -> datetime:
+    """Nobody else counts for this user until the transaction ends; returns the database's time.
+
+    SQLite has one writer at a time anyway. Raises ``User.DoesNotExist``.
+    """
+    moment: datetime = User.objects.select_for_update().filter(pk=user_id).values_list(Now(), flat=True).get()
+    return moment
+
+
+class UserQuota(models.Model):
+    """What one user may use instead of what the settings say. Empty: what they say; 0: no limit."""
+
+    user = models.OneToOneField(
+        User, on_delete=models.CASCADE, primary_key=True, db_constraint=False, related_name="quota"
+    )
+    submissions_per_day = models.PositiveIntegerField(null=True, blank=True)
+    speech_minutes_per_month = models.PositiveIntegerField(null=True, blank=True)
+    videos = models.PositiveIntegerField("videos kept", null=True, blank=True)
+    gigabytes = models.PositiveIntegerField("gigabytes kept", null=True, blank=True)
+
+    class Meta:
+        db_table = "user_quotas"
+        verbose_name = "quota of a user"
+        verbose_name_plural = "quotas of users"
+
+    def __str__(self) -> str:
+        return str(self.user_id)
+
+
+class UsageQuerySet(models.QuerySet["Usage"]):
+    """The two ways to count."""
+
+    def add(self, user_id: str, kind: "Usage.Kind", period: date, amount: int) -> None:
+        """So much more. Who calls this holds the user's lock, or knows that the row is there."""
+        if not self.filter(user_id=user_id, kind=kind, period=period).update(amount=F("amount") + amount):
+            self.create(user_id=user_id, kind=kind, period=period, amount=amount)
+
+
+class Usage(models.Model):
+    """How much of one kind a user has used in one day or month: a history, too."""
+
+    class Kind(models.TextChoices):
+        """What is counted, and the length of the period."""
+
+        SUBMISSIONS = "submissions", "submissions of a day"
+        SPEECH = "speech", "milliseconds of speech of a month"
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="usage")
+    kind = models.CharField(max_length=12, choices=Kind.choices)
+    period = models.DateField(help_text="Its first day, in UTC.")
+    amount = models.PositiveBigIntegerField()
+
+    objects: ClassVar[models.Manager["Usage"]] = UsageQuerySet.as_manager()
+
+    class Meta:
+        db_table = "quota_usage"
+        verbose_name_plural = "usage"
+        constraints = [models.UniqueConstraint(fields=["user", "kind", "period"], name="quota_usage_one_per_period")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.period}: {self.amount}"
+
+
+class ReservationQuerySet(models.QuerySet["Reservation"]):
+    """Written in the transactions of the video's transitions, and where a worker is about to listen."""
+
+    def hold(self, video: VideoColumns, month: date, milliseconds: int) -> None:
+        """So much is set aside for this claim. Who calls this holds the locks of user and video."""
+        self.create(video_id=video.pk, user_id=video.user_id, month=month, milliseconds=milliseconds, fence=video.fence)
+        Usage.objects.add(video.user_id, Usage.Kind.SPEECH, month, 0)  # so that the row is there when it is charged
+
+    def end(self, video: VideoColumns, *, listened_ms: int = 0) -> None:
+        """Charges what was listened to, at most what was set aside, and gives the rest back. The video is locked."""
+        reservation = self.filter(video_id=video.pk).first()
+        if reservation is None:
+            return
+        reservation.delete()
+        charged = min(listened_ms, reservation.milliseconds)
+        if charged > 0:
+            Usage.objects.add(reservation.user_id, Usage.Kind.SPEECH, reservation.month, charged)
+
+    def orphaned(self) -> Self:
+        """Of claims that have ended: code that knows no reservations has ended them, before an update."""
+        held = Q(video__status=VideoColumns.Status.PROCESSING, video__fence=F("fence"))
+        return self.exclude(pk__in=self.filter(held).values("pk"))
+
+
+class Reservation(models.Model):
+    """The speech that a worker is about to listen to, or is listening to: nobody else may use it."""
+
+    video = models.OneToOneField(
+        "videos.Video", on_delete=models.CASCADE, primary_key=True, db_constraint=False, related_name="reservation"
+    )
+    user = models.ForeignKey(
+        User, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="reservations"
+    )
+    month = models.DateField(help_text="Its first day, in UTC: what is listened to is charged to this month.")
+    milliseconds = models.PositiveBigIntegerField()
+    fence = models.PositiveBigIntegerField(help_text="The claim's.")
+
+    objects: ClassVar[models.Manager["Reservation"]] = ReservationQuerySet.as_manager()
+
+    class Meta:
+        db_table = "speech_reservations"
+        indexes = [models.Index(fields=["user", "month", "milliseconds"], name="speech_reservations_sum")]
+
+    def __str__(self) -> str:
+        return f"{self.video_id}: {self.milliseconds} ms"
