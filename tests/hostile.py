@@ -126,7 +126,7 @@ def playlists(secret: Path) -> dict[str, str]:
     """Texts that make FFmpeg open another file, where nobody keeps it from it (CVE-2016-1898, and its relatives)."""
     hls = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{}\n#EXT-X-ENDLIST\n"
     dash = (
-        '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT2S">'
+        '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" mediaPresentationDuration="PT2S">'
         '<Period><AdaptationSet><Representation id="1" mimeType="audio/webm" codecs="opus">'
         f"<BaseURL>file://{secret}</BaseURL></Representation></AdaptationSet></Period></MPD>"
     )

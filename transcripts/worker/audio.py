@@ -91,6 +91,8 @@ def slices(path: Path, *, length_ms: int, seconds: float = 600) -> Generator[Sli
                 del samples
     if length_ms - _ms(start + held) > _TOLERATED_MS:
         raise AudioIncomplete
+    if not start + held:
+        raise AudioUnreadable
     if held:
         yield _slice(start, np.concatenate(pieces))
 
