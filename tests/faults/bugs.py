@@ -270,6 +270,29 @@ def dead_letters_stay() -> None:
     replace(dead_letters, "settle", lambda deadline: 0)
 
 
+def decoders_outlive_their_worker() -> None:
+    """Who is killed leaves a process behind."""
+    from transcripts.worker import decoding
+
+    before, program, after = decoding._COMMAND[:5], decoding._PROGRAM, decoding._COMMAND[6:]
+    blind = "from transcripts.worker import sandbox; sandbox.die_with = lambda parent: None; "
+    replace(decoding, "_COMMAND", (*before, program.replace("from transcripts", blind + "from transcripts", 1), *after))
+
+
+def decoders_that_die_are_not_counted() -> None:
+    """A file on which every decoder dies is tried for ever."""
+    from transcripts.worker import errors
+
+    replace(errors.DecoderFailed, "counted", False)
+
+
+def decoders_are_waited_for() -> None:
+    """One that hangs keeps its worker."""
+    from transcripts.worker import decoding
+
+    replace(decoding, "_PATIENCE", 1_000_000)
+
+
 BUGS: dict[str, Callable[[], None]] = {
     bug.__name__: bug
     for bug in (
@@ -300,5 +323,8 @@ BUGS: dict[str, Callable[[], None]] = {
         all_errors_are_tried_again,
         foreign_messages_are_deleted,
         dead_letters_stay,
+        decoders_outlive_their_worker,
+        decoders_that_die_are_not_counted,
+        decoders_are_waited_for,
     )
 }

@@ -5,12 +5,21 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.faults import bugs, test_breaker, test_clock, test_database, test_deletion, test_queue, test_worker
+from tests.faults import (
+    bugs,
+    test_breaker,
+    test_clock,
+    test_database,
+    test_decoder,
+    test_deletion,
+    test_queue,
+    test_worker,
+)
 from tests.faults.world import World
 
 pytestmark = pytest.mark.faults
 
-MODULES = (test_breaker, test_clock, test_database, test_deletion, test_queue, test_worker)
+MODULES = (test_breaker, test_clock, test_database, test_decoder, test_deletion, test_queue, test_worker)
 PATIENCE = 0.35  # of what a row would wait for: here it waits in vain
 
 # What each row says that notices; rows by the beginning of their names.
@@ -42,6 +51,9 @@ CAUGHT: dict[Callable[[], None], dict[str, str]] = {
     bugs.all_errors_are_tried_again: {"w13": "'released'|I1 queued"},
     bugs.foreign_messages_are_deleted: {"q04": r"\[\] == "},
     bugs.dead_letters_stay: {"q15_a_dead_letter": "0 == 1"},
+    bugs.decoders_outlive_their_worker: {"m06_a_decoder_dies": "has outlived its worker"},
+    bugs.decoders_that_die_are_not_counted: {"m04_a_video_that": "video is failed"},
+    bugs.decoders_are_waited_for: {"m04_a_decoder_that_hangs": "video is completed"},
 }
 
 

@@ -14,6 +14,8 @@ import sys
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -35,16 +37,13 @@ _PIPE_BYTES = 1 << 20
 _ENDING_SECONDS = 10.0  # between its last byte and its end
 _COMPLAINT_BYTES = 1000
 
-# Isolated: nothing of the worker's environment and folder, nor of anybody's home, decides what is imported
-# (https://docs.python.org/3/using/cmdline.html#cmdoption-I). The worker's own code comes last.
-_COMMAND = (
-    sys.executable,
-    "-I",
-    "-B",
-    "-c",
-    "import sys; sys.path.append(sys.argv.pop(1)); from transcripts.worker.decoder import main; main()",
-    str(Path(__file__).parents[2]),
+# Isolated: nothing of the worker's environment, its folder, anybody's home or a .pth file decides what is imported
+# (https://docs.python.org/3/using/cmdline.html#cmdoption-I); after Python's own, two folders alone: ours, and PyAV's.
+_PROGRAM = (
+    "import sys; sys.path += sys.argv[1:3]; del sys.argv[1:3]; from transcripts.worker.decoder import main; main()"
 )
+_FOLDERS = (Path(__file__).parents[2], Path(cast(str, cast(ModuleSpec, find_spec("av")).origin)).parents[1])
+_COMMAND = (sys.executable, "-I", "-S", "-B", "-c", _PROGRAM, *map(str, _FOLDERS))
 
 
 class Complaint(Exception):
