@@ -88,7 +88,7 @@ def main() -> None:
         path = Path(folder) / "long.webm"
         repeat(SAMPLE / "talk.webm", path, times, length_ms)
         say(f"{times * length_ms / 3_600_000:.2f} h, {path.stat().st_size / 1e6:.1f} MB, model {engine.model}\n")
-        total_ms = measure(path)
+        total_ms = measure(path, times * length_ms)
         started = time.monotonic()
         speech = engine.transcribe(path, language="en", duration_ms=times * length_ms, on_progress=on_progress)
 

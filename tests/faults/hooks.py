@@ -10,7 +10,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -159,7 +159,7 @@ def _decoding(hook: Hook) -> None:
     """Worker: its decoder has said something, and has more to say."""
     from transcripts.worker import decoding
 
-    def around(original: Callable[..., Iterator[bytes]], what: str, *args: Any, **options: Any) -> Iterator[bytes]:
+    def around(original: Callable[..., Generator[bytes]], what: str, *args: Any, **options: Any) -> Iterator[bytes]:
         with contextlib.closing(original(what, *args, **options)) as pieces:
             for piece in pieces:
                 if what == "decode":

@@ -31,7 +31,7 @@ MEMORY_BYTES = 512 * 1024 * 1024
 MEASURING_SECONDS = 120
 DECODING_SECONDS, DECODING_PART = 60, 1 / 20  # and this part of the sound's length
 
-_PATIENCE = 2  # a machine may be busy: so many seconds for each that the processor is ours
+_PATIENCE = 4  # a machine may be busy: so many seconds for each that the processor is ours
 _PIECE_BYTES = 1 << 18
 _PIPE_BYTES = 1 << 20
 _ENDING_SECONDS = 10.0  # between its last byte and its end
@@ -89,16 +89,18 @@ def lacking() -> str:
 def _run(what: str, path: Path, *, seconds: int) -> Generator[bytes]:
     """Yield what the decoder writes, and raise at last where it did not end well.
 
-    It may use the processor for ``seconds``, and keep us waiting for twice as long in all.
+    It may use the processor for ``seconds``, and keep us waiting for four times as long in all.
     """
     patience: float = _PATIENCE * seconds
     with path.open("rb") as file, _child(what, file, seconds) as child:
         descriptor = cast(BinaryIO, child.stdout).fileno()
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
         while True:
             begun = time.monotonic()
-            readable, _, _ = select.select([descriptor], [], [], max(patience, 0))
+            said = poll.poll(max(patience, 0) * 1000)
             patience -= time.monotonic() - begun
-            if not readable:
+            if not said:
                 raise errors.DecoderFailed from Complaint(f"it has used up its time and said nothing ({what})")
             piece = os.read(descriptor, _PIECE_BYTES)
             if not piece:

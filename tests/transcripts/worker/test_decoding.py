@@ -14,6 +14,7 @@ import av
 import pytest
 
 from tests import hostile, sounds
+from transcripts.management.commands import run_worker
 from transcripts.worker import alarm, audio, decoder, decoding
 from transcripts.worker.errors import (
     AudioIncomplete,
@@ -244,6 +245,7 @@ def test_a_decoder_that_hangs_is_given_up(monkeypatch):
 @ON_LINUX
 def test_a_decoder_that_computes_for_too_long_is_no_matter_of_chance(monkeypatch, tmp_path):
     monkeypatch.setattr(decoding, "DECODING_SECONDS", 1)
+    monkeypatch.setattr(decoding, "_PATIENCE", 100)  # this machine may be busy
 
     with pytest.raises(AudioTooCostly) as caught:
         list(decoding.samples(silent(tmp_path / "a.webm", 500_000), length_ms=0))
@@ -364,3 +366,29 @@ def test_it_imports_nothing_from_where_anybody_may_write(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
 
     assert decoding.lengths(TALK)[0] > 50_000
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        pytest.param(
+            (sys.executable, "-c", "import os; os.write(2, b'no filter here')"), "no filter here", id="lacking"
+        ),
+        pytest.param(("/nowhere/python",), "no decoder can be started", id="none at all"),
+    ],
+)
+def test_a_worker_says_as_it_starts_what_its_decoders_are_not_kept_from(monkeypatch, caplog, command, words):
+    monkeypatch.setattr(decoding, "_COMMAND", command)
+
+    run_worker.look_at_the_decoder()
+
+    (record,) = caplog.records
+    assert words in record.getMessage()
+    assert "docs/worker.md" in record.getMessage()
+
+
+@ON_LINUX
+def test_a_worker_has_nothing_to_say_where_everything_is_in_force(caplog):
+    run_worker.look_at_the_decoder()
+
+    assert caplog.records == []

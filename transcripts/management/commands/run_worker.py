@@ -39,7 +39,7 @@ class Command(BaseCommand):
         if once:
             max_messages, idle_exit = 1, 0.0
         poll = POLL_SECONDS if idle_exit is None else max(1, min(POLL_SECONDS, int(idle_exit)))
-        _look_at_the_decoder()
+        look_at_the_decoder()
         worker = Worker(poll_seconds=poll)
         handled = worker.run(max_messages=max_messages, idle_exit=idle_exit)
         self.stdout.write(f"{handled} messages handled")
@@ -47,7 +47,7 @@ class Command(BaseCommand):
             _end_in_spite_of_threads()
 
 
-def _look_at_the_decoder() -> None:
+def look_at_the_decoder() -> None:
     """Say at once what would else only be known when a hostile file comes by."""
     try:
         if lacking := decoding.lacking():
