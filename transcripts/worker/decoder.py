@@ -156,11 +156,14 @@ def _resampled(resampler: av.AudioResampler, frame: AudioFrame | None) -> Iterat
 @contextmanager
 def _open(descriptor: int) -> Iterator[tuple[InputContainer, AudioStream]]:
     """Open what a descriptor reads, and its audio stream, and close them again."""
-    with av.open("fd:", options=_OPTIONS | {"fd": str(descriptor)}) as container:
+    # What a file says about itself may be in any encoding, and nobody reads it.
+    with av.open("fd:", options=_OPTIONS | {"fd": str(descriptor)}, metadata_errors="replace") as container:
         if not container.streams.audio:
             raise NoSound
         stream = container.streams.audio[0]
-        if stream.codec.canonical_name not in _CODECS:  # FFmpeg's list holds for its own look at the streams alone
-            raise NotServed(stream.codec.canonical_name)
+        # FFmpeg's list holds for its own look at the streams alone; what it does not know has no codec.
+        codec = stream.codec.canonical_name if stream.codec_context else "none"
+        if codec not in _CODECS:
+            raise NotServed(codec)
         stream.codec_context.thread_count = 1  # there can be no second
         yield container, stream

@@ -130,6 +130,21 @@ def test_it_believes_no_length_that_is_none(tmp_path, duration_ms):
     assert heard(path) == 12_000
 
 
+def test_it_does_without_the_names_in_a_file(tmp_path):
+    content = TALK.read_bytes()
+    assert b"Lavf" in content
+    path = written(tmp_path / "a.webm", content.replace(b"Lavf", b"\xff\xfe\x80v"))
+
+    assert heard(path) == heard(TALK)
+
+
+def test_it_cannot_read_a_codec_that_nobody_knows(tmp_path):
+    content = hostile.webm(hostile.opus_track(), clusters=hostile.silence(9)).replace(b"A_OPUS", b"A_NONE")
+
+    with pytest.raises(AudioUnreadable):
+        heard(written(tmp_path / "a.webm", content))
+
+
 def test_it_misses_what_a_header_promises(tmp_path):
     path = tmp_path / "a.webm"
     path.write_bytes(hostile.webm(hostile.opus_track(), clusters=hostile.silence(100), duration_ms=60_000.0))
@@ -203,13 +218,20 @@ def test_it_takes_no_samples_from_a_file_that_another_refers_to(tmp_path):
 
 
 @pytest.mark.parametrize(("file", "codec"), [("a.webm", "libopus"), ("a.m4a", "aac"), ("a.mp4", "ac3")])
-def test_whatever_is_wrong_with_a_file_it_is_an_error_of_the_job(tmp_path, file, codec):
+def test_whatever_is_wrong_with_a_file_it_is_an_error_of_the_job_and_no_crash(tmp_path, file, codec):
     original = sounds.write(tmp_path / file, sounds.noise(2), codec, rate=48_000).read_bytes()
 
+    failed = []
     for content in hostile.mutations(original, MUTATIONS):
         path = written(tmp_path / file, content)
-        with suppress(JobError):
+        try:
             heard(path, 2_000)
+        except DecoderFailed as error:
+            failed.append(error.__cause__)
+        except JobError:
+            pass
+
+    assert failed == []
 
 
 # --- how a decoder ends
