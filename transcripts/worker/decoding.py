@@ -25,9 +25,9 @@ from transcripts.worker.foreign import one_line
 
 log = logging.getLogger(__name__)
 
-# Of the whole address space, of which the libraries alone take 125 MB. Ten hours of Opus take no more than that.
+# Of the whole address space, of which the libraries alone take 125 MB. Decoding adds little to it, however long.
 MEMORY_BYTES = 512 * 1024 * 1024
-# Both are met a hundred times over by any file that YouTube has made (benchmarks/decoding.py).
+# Ten hours of Opus take a tenth of either: 5 s an hour to decode, 1 s to measure (benchmarks/decoding.py).
 MEASURING_SECONDS = 120
 DECODING_SECONDS, DECODING_PART = 60, 1 / 20  # and this part of the sound's length
 
