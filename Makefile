@@ -37,6 +37,7 @@ soak: $(VENV)/dev ## ten minutes in which everything breaks at random, and nothi
 
 bench: $(VENV)/dev ## what long audio and a cold start cost; HOURS=10 for the long run
 	@$(BIN)/python -m benchmarks.long_audio --hours $(or $(HOURS),0.2)
+	@$(BIN)/python -m benchmarks.decoding --hours $(or $(HOURS),0.2)
 	@$(BIN)/python -m benchmarks.cold_start
 
 package: $(VENV)/dev ## dist/yt-backend.zip, which Lambda runs; and the proofs that it can

@@ -296,7 +296,8 @@ Slice=ytworker.slice
 TasksMax=512
 LimitNOFILE=4096
 Nice=5
-OOMPolicy=stop
+# Where memory runs out it is a decoder that goes first, and that costs an attempt; the worker is started again if it was it.
+OOMPolicy=continue
 LogNamespace=$JOURNAL
 $(variables | sed 's/^/Environment=/')
 $(sandbox)
@@ -338,6 +339,10 @@ check() {  # check RELEASE: would it work? What is only away for a while does no
     if ! sandboxed "$1" "$work/env" shell --no-imports -c 'from transcripts.worker import speech, youtube; speech.engine()'; then
         passing "the speech model cannot be loaded: SPEECH_MODEL must be a name on the hub, which this machine can reach" \
             "(or HF_HOME holds it), or a folder below /opt or /srv that $USER_NAME can read."
+    fi
+    if ! sandboxed "$1" "$work/env" shell --no-imports -c \
+        'import sys; from transcripts.worker import decoding; sys.exit(decoding.lacking() or None)'; then
+        say "Warning: this machine does not keep the decoder from all that it should (above). It works all the same."
     fi
     if ! sandboxed "$1" "$work/env" migrate --check >"$work/output" 2>&1; then
         if grep -q Error "$work/output"; then

@@ -43,9 +43,9 @@ def repeat(talk: Path, into: Path, times: int, length_ms: int) -> None:
                     container.mux(packet)
 
 
-def memory_mb(what: str = "VmRSS") -> float:
-    """Read this process' memory in megabytes: ``VmRSS`` now, ``VmHWM`` at its peak."""
-    found = re.search(rf"{what}:\s+(\d+) kB", Path("/proc/self/status").read_text("utf-8"))
+def memory_mb(what: str = "VmRSS", process: str = "self") -> float:
+    """Read a process' memory in megabytes: ``VmRSS`` now, ``VmHWM`` at its peak."""
+    found = re.search(rf"{what}:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text("utf-8"))
     return int(found[1]) / 1024 if found else 0.0
 
 
@@ -88,7 +88,7 @@ def main() -> None:
         path = Path(folder) / "long.webm"
         repeat(SAMPLE / "talk.webm", path, times, length_ms)
         say(f"{times * length_ms / 3_600_000:.2f} h, {path.stat().st_size / 1e6:.1f} MB, model {engine.model}\n")
-        total_ms = measure(path)
+        total_ms = measure(path, times * length_ms)
         started = time.monotonic()
         speech = engine.transcribe(path, language="en", duration_ms=times * length_ms, on_progress=on_progress)
 

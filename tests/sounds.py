@@ -29,6 +29,10 @@ def join(*pieces: Samples) -> Samples:
     return np.concatenate(pieces, axis=1)
 
 
+def join_channels(left: Samples, right: Samples) -> Samples:
+    return np.concatenate([left, right])
+
+
 def read_wav(path: Path) -> Samples:
     with wave.open(str(path)) as file:
         assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (RATE, 1, 2)
@@ -37,10 +41,13 @@ def read_wav(path: Path) -> Samples:
 
 def write(path: Path, samples: Samples, codec: str = "libopus", *, rate: int = RATE, **options: str) -> Path:
     """Encode samples at 16 kHz into a file of the kind that its name says; ``options`` are the container's."""
+    if codec == "vorbis" and len(samples) == 1:  # FFmpeg's own encoder knows stereo alone
+        samples = join_channels(samples, samples)
     layout = "mono" if len(samples) == 1 else "stereo"
     with av.open(str(path), "w", options=options) as container:
         stream = container.add_stream(codec, rate=rate, layout=layout)
         assert isinstance(stream, av.AudioStream)
+        stream.codec_context.options = {"strict": "experimental"} if codec == "vorbis" else {}
         frame = av.AudioFrame.from_ndarray(samples.T.reshape(1, -1), format="s16", layout=layout)
         frame.rate = RATE
         resampler = av.AudioResampler(format=stream.format, layout=layout, rate=rate, frame_size=1024)

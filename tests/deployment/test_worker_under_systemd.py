@@ -271,6 +271,10 @@ def test_a_worker_has_no_privileges(life):
     assert (state["CapEff"], state["NoNewPrivs"], state["Seccomp"]) == ("0000000000000000", "1", "2")
 
 
+def test_its_decoder_can_be_confined_there(life):
+    assert "decoder" not in life.installed.stdout + life.log
+
+
 def test_systemd_finds_a_worker_little_exposed(life):
     assert life.exposure < 2.0
 

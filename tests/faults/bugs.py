@@ -297,6 +297,29 @@ def speech_stays_set_aside() -> None:
     replace(type(Reservation.objects.all()), "orphaned", lambda rows: rows.none())
 
 
+def decoders_outlive_their_worker() -> None:
+    """Who is killed leaves a process behind."""
+    from transcripts.worker import decoding
+
+    before, program, after = decoding._COMMAND[:5], decoding._PROGRAM, decoding._COMMAND[6:]
+    blind = "from transcripts.worker import sandbox; sandbox.die_with = lambda parent: None; "
+    replace(decoding, "_COMMAND", (*before, program.replace("from transcripts", blind + "from transcripts", 1), *after))
+
+
+def decoders_that_die_are_not_counted() -> None:
+    """A file on which every decoder dies is tried for ever."""
+    from transcripts.worker import errors
+
+    replace(errors.DecoderFailed, "counted", False)
+
+
+def decoders_are_waited_for() -> None:
+    """One that hangs keeps its worker."""
+    from transcripts.worker import decoding
+
+    replace(decoding, "_PATIENCE", 1_000_000)
+
+
 BUGS: dict[str, Callable[[], None]] = {
     bug.__name__: bug
     for bug in (
@@ -330,5 +353,8 @@ BUGS: dict[str, Callable[[], None]] = {
         users_are_not_locked,
         keys_are_not_remembered,
         speech_stays_set_aside,
+        decoders_outlive_their_worker,
+        decoders_that_die_are_not_counted,
+        decoders_are_waited_for,
     )
 }

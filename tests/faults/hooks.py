@@ -4,12 +4,13 @@ They exist only here: a point wraps a function of the project's when a process o
 hook at it. Everything in a ``Hook`` can be pickled, because it travels to that process.
 """
 
+import contextlib
 import functools
 import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -43,6 +44,22 @@ class Raise(NamedTuple):
 
     def __call__(self) -> None:
         raise self.error
+
+
+class Signal(NamedTuple):
+    """The decoder that the process has started gets a signal."""
+
+    number: signal.Signals
+
+    def __call__(self) -> None:
+        for child in children(os.getpid()):
+            os.kill(child, self.number)
+
+
+def children(pid: int) -> list[int]:
+    """The decoders that a process has started; those that have ended, and were not waited for, too."""
+    lists = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    return [int(child) for child in " ".join(lists).split()]
 
 
 _passed: Counter[Path] = Counter()
@@ -145,6 +162,20 @@ def _listening(hook: Hook) -> None:
     _before(pipeline, "_listen", hook)
 
 
+def _decoding(hook: Hook) -> None:
+    """Worker: its decoder has said something, and has more to say."""
+    from transcripts.worker import decoding
+
+    def around(original: Callable[..., Generator[bytes]], what: str, *args: Any, **options: Any) -> Iterator[bytes]:
+        with contextlib.closing(original(what, *args, **options)) as pieces:
+            for piece in pieces:
+                if what == "decode":
+                    hook()
+                yield piece
+
+    wrap(decoding, "_run", around)
+
+
 def _worked(hook: Hook) -> None:
     """Worker: it has the transcript, and has stored nothing."""
     from transcripts.worker import pipeline
@@ -209,6 +240,7 @@ POINTS = {
     "claimed": _claimed,
     "extracted": _extracted,
     "listening": _listening,
+    "decoding": _decoding,
     "worked": _worked,
     "put": _put,
     "precommit": _precommit,

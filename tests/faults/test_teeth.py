@@ -5,12 +5,22 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.faults import bugs, test_api, test_breaker, test_clock, test_database, test_deletion, test_queue, test_worker
+from tests.faults import (
+    bugs,
+    test_api,
+    test_breaker,
+    test_clock,
+    test_database,
+    test_decoder,
+    test_deletion,
+    test_queue,
+    test_worker,
+)
 from tests.faults.world import World
 
 pytestmark = pytest.mark.faults
 
-MODULES = (test_api, test_breaker, test_clock, test_database, test_deletion, test_queue, test_worker)
+MODULES = (test_api, test_breaker, test_clock, test_database, test_decoder, test_deletion, test_queue, test_worker)
 PATIENCE = 0.35  # of what a row would wait for: here it waits in vain
 
 # What each row says that notices; rows by the beginning of their names.
@@ -45,6 +55,9 @@ CAUGHT: dict[Callable[[], None], dict[str, str]] = {
     bugs.users_are_not_locked: {"a07": r"== \(10, 50\)"},
     bugs.keys_are_not_remembered: {"a04": "200", "a05": r"\(202, 202\) == \(422, 202\)"},
     bugs.speech_stays_set_aside: {"w16_a_worker_that_is_killed": "I9"},
+    bugs.decoders_outlive_their_worker: {"m06_a_decoder_dies": "has outlived its worker"},
+    bugs.decoders_that_die_are_not_counted: {"m04_a_video_that": "video is failed"},
+    bugs.decoders_are_waited_for: {"m04_a_decoder_that_hangs": "video is completed"},
 }
 
 

@@ -87,6 +87,16 @@ class AudioTooLarge(VideoError):
     sentence = "The audio of this video is larger than this service accepts."
 
 
+class AudioTooCostly(VideoError):
+    code = "audio_too_costly"
+    sentence = "Decoding the audio of this video takes more time or memory than this service gives to one video."
+
+
+class AudioTooLong(VideoError):
+    code = "audio_too_long"
+    sentence = "The audio of this video is much longer than YouTube says the video is."
+
+
 class NoAudio(VideoError):
     code = "no_audio"
     sentence = "This video has no sound that could be listened to."
@@ -223,6 +233,13 @@ class AudioUnreadable(JobError):
 
 
 # --- ourselves
+
+
+class DecoderFailed(JobError):
+    """Its process crashed, hung or was killed: by this file or by chance, which only another try can tell."""
+
+    code = "decoder_failed"
+    sentence = "The decoder failed on the audio of this video. The operators have been told."
 
 
 class SpeechEngineFailed(JobError):

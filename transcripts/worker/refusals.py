@@ -25,6 +25,7 @@ class _Cause(NamedTuple):
 _REASONS = (
     _Cause(r"confirm you.re not a bot|captcha|IP is likely being blocked|unusual traffic", errors.SourceRefused),
     _Cause(r"content isn.t available, try again later|rate.limited", errors.SourceRateLimited),
+    _Cause(r"requested format is not available", errors.SourceUnreadable),  # yt-dlp's own words
     _Cause(r"latest version of YouTube|not available on this app", errors.SourceRefused),
     _Cause(r"confirm your age|age.restricted|inappropriate for some users", errors.VideoAgeRestricted),
     _Cause(r"\bprivate\b", errors.VideoPrivate),
@@ -53,6 +54,7 @@ _REASONS = (
 # What happened on the way, in the words of yt-dlp, urllib3, curl and OpenSSL.
 _FAULTS = (
     _Cause(r"HTTP Error 429", errors.SourceRateLimited),
+    _Cause(r"HTTP Error 30\d: redirected to [\w.-]*google\.com", errors.SourceRefused),  # its test for humans
     _Cause(r"HTTP Error 407", errors.SourceUnreachable),  # our own proxy wants a password
     _Cause(r"HTTP Error 40[13]", errors.SourceForbidden),
     _Cause(r"HTTP Error 5\d\d", errors.SourceFailing),

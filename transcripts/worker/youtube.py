@@ -1,47 +1,33 @@
-"""YouTube, asked through yt-dlp: what a video is, its captions, its audio. The only module that imports yt_dlp.
+"""YouTube, asked through yt-dlp: what a video is, its captions, its audio.
 
 One :func:`extract` per job (a watch page and two or three player requests), reused for captions (one request)
 and audio (one request per 10 MiB). Everything goes through ``YOUTUBE_PROXY_URL`` where that is set, and
 else the way the environment says. Every failure comes out as a class of :mod:`transcripts.worker.errors`.
 """
 
-import logging
-import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from yt_dlp import YoutubeDL
-from yt_dlp.downloader.http import HttpFD
-from yt_dlp.networking.exceptions import HTTPError
-from yt_dlp.utils import DownloadError, ExtractorError, YoutubeDLError
+from yt_dlp.utils import DownloadError
 
 from transcripts.segments import tidy
-from transcripts.worker import errors, metadata, scratch, streams
+from transcripts.worker import errors, metadata, scratch, streams, youtube_client
 from transcripts.worker.captions import Captions, Track, parse, ranked, tracks
 from transcripts.worker.foreign import language_tag
 from transcripts.worker.metadata import Metadata
-from transcripts.worker.refusals import refusal
 
 __all__ = ["Captions", "Extraction", "Metadata", "extract"]
 
-logger = logging.getLogger(__name__)
-
-# yt-dlp runs whatever it finds in yt_dlp_plugins unless told not to, when the first client is made
-# (https://github.com/yt-dlp/yt-dlp#plugins).
-os.environ.setdefault("YTDLP_NO_PLUGINS", "1")
-
 MAX_CAPTION_BYTES = 32 * 1024 * 1024  # ten hours of word-timed captions are about a third
 SLOWEST_BYTES_A_SECOND = 30_000  # about twice what is heard in a second of YouTube's best audio
-LONGEST_RETRY_AFTER = 3600.0  # seconds; more than that we do not believe
 MAX_WAIT_SECONDS = 120  # for the advertisements that YouTube wants seen before it hands out audio
 _VIDEO_ID = re.compile(r"[A-Za-z0-9_-]{11}")
 _INSTEAD = re.compile(r'got player responses for video "([A-Za-z0-9_-]{11})" instead')
-_EXTENSION = re.compile(r"[a-z0-9]{1,5}")
+_SUFFIXES = {"webm": ".webm", "m4a": ".m4a", "mp4": ".mp4", "3gp": ".3gp"}  # ours: no word of YouTube's is in a path
 
 
 def extract(youtube_id: str) -> "Extraction":
@@ -53,7 +39,7 @@ def extract(youtube_id: str) -> "Extraction":
     """
     if not _VIDEO_ID.fullmatch(youtube_id):
         raise errors.VideoUnavailable
-    log = _Log()
+    log = youtube_client.Log()
     try:
         info = _ask(youtube_id, log)
     except errors.SourceRefused:
@@ -67,8 +53,8 @@ def extract(youtube_id: str) -> "Extraction":
     return Extraction(info, log.warnings)
 
 
-def _ask(youtube_id: str, log: "_Log") -> Mapping[str, Any]:
-    with _client(log) as client:
+def _ask(youtube_id: str, log: youtube_client.Log) -> Mapping[str, Any]:
+    with youtube_client.opened(log) as client:
         # process=False selects no format: a live stream still says that it is live, instead of
         # "No video formats found!".
         info = client.extract_info(f"https://www.youtube.com/watch?v={youtube_id}", download=False, process=False)
@@ -127,7 +113,7 @@ class Extraction:
         return MAX_WAIT_SECONDS + size / SLOWEST_BYTES_A_SECOND
 
     def _caption_file(self, track: Track) -> bytes:
-        with scratch.folder() as folder, _client(_Log()) as client:
+        with scratch.folder() as folder, youtube_client.opened(youtube_client.Log()) as client:
             path = folder / "captions.json3"
 
             def watch(status: Mapping[str, Any]) -> None:
@@ -135,7 +121,7 @@ class Extraction:
                     raise errors.SourceUnreadable
 
             try:
-                _save(client, track.source, path, watch)
+                youtube_client.save(client, track.source, path, watch)
             except DownloadError as error:
                 # 200 with an empty body is how YouTube withholds captions from what has no proof of origin
                 # (https://github.com/yt-dlp/yt-dlp/wiki/PO-Token-Guide).
@@ -165,16 +151,15 @@ class Extraction:
 
         # No muxing, so no ffmpeg: one stream as it is. A few old videos have sound only together with pictures.
         wanted = "bestaudio[protocol^=http]/worst*[acodec!=none][protocol^=http]"
-        with _client(_Log(), format=wanted) as client:
+        with youtube_client.opened(youtube_client.Log(), format=wanted) as client:
             info = dict(self._info) | {"formats": [*map(dict, formats)], "subtitles": {}, "automatic_captions": {}}
             chosen = client.process_ie_result(info, download=False)
             size = chosen.get("filesize") or 0
             if size > limit:
                 raise errors.AudioTooLarge
             _wait_until(min(chosen.get("available_at") or 0, time.time() + MAX_WAIT_SECONDS), report)
-            extension = chosen.get("ext") or ""
-            path = folder / f"audio.{extension if _EXTENSION.fullmatch(extension) else 'bin'}"
-            _save(client, chosen | {"available_at": None}, path, watch)
+            path = folder / f"audio{_SUFFIXES.get(chosen.get('ext'), '.bin')}"
+            youtube_client.save(client, chosen | {"available_at": None}, path, watch)
         received = path.stat().st_size if path.exists() else 0
         if not received or received != (size or received):
             path.unlink(missing_ok=True)
@@ -189,112 +174,8 @@ class _Stopped(BaseException):
         self.reason = reason
 
 
-class _Log:
-    """Takes what yt-dlp would print. Its warnings are kept: why there are no formats stands only there."""
-
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def debug(self, message: str) -> None:
-        logger.debug("%s", message)
-
-    def warning(self, message: str) -> None:
-        self.warnings.append(str(message))
-        logger.info("%s", message)
-
-    error = debug  # it is raised as well
-
-
-def _save(client: YoutubeDL, source: Mapping[str, Any], path: Path, watch: Callable[[Mapping[str, Any]], None]) -> None:
-    """Write ``source`` (a format or a caption track of yt-dlp's) to ``path``, resumed where it was cut, or nothing.
-
-    ``watch`` is a progress hook of yt-dlp's, and may raise.
-    """
-    downloader = HttpFD(client, client.params)
-    downloader.add_progress_hook(watch)
-    try:
-        downloader.download(str(path), dict(source))
-    except BaseException:
-        for leftover in path.parent.glob(f"{path.name}*"):  # yt-dlp leaves its .part behind
-            leftover.unlink()
-        raise
-
-
 def _wait_until(moment: float, report: Callable[[float], None]) -> None:
     """Wait here instead of in yt-dlp, which would sleep in one piece that nothing can stop."""
     while (remaining := moment - time.time()) > 0:
         report(0.0)
         time.sleep(min(1.0, remaining))
-
-
-class _YouTube(YoutubeDL):  # type: ignore[misc]
-    """A yt-dlp that ends every answer it got; its own leaves those that it does not read to the garbage collector."""
-
-    def __init__(self, options: dict[str, Any]) -> None:
-        self._answers = ExitStack()
-        self.asked_to_wait = 0.0  # seconds, by the answer that wants the longest
-        super().__init__(options)
-
-    def urlopen(self, req: Any) -> Any:
-        """Send a request (yt-dlp's name for it)."""
-        try:
-            answer = super().urlopen(req)
-        except HTTPError as error:
-            self._answers.callback(error.close)
-            self.asked_to_wait = max(self.asked_to_wait, _retry_after(error))
-            raise
-        self._answers.callback(answer.close)
-        return answer
-
-    def close(self) -> None:
-        """End what is still open."""
-        self._answers.close()
-        super().close()
-
-
-def _retry_after(error: HTTPError) -> float:
-    """What an answer asks for, if it says so in seconds (https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3)."""
-    asked = error.response.headers.get("Retry-After") or ""
-    return min(float(asked), LONGEST_RETRY_AFTER) if asked.isascii() and asked.isdigit() else 0.0
-
-
-@contextmanager
-def _client(log: _Log, **options: Any) -> Iterator[YoutubeDL]:
-    """A yt-dlp of ours, closed at the end; its failures come out as JobError."""
-    retries = settings.YOUTUBE_RETRIES
-    options |= {
-        "logger": log,
-        "quiet": True,
-        "noprogress": True,
-        "color": "no_color",
-        "allowed_extractors": ["^youtube$"],  # no generic extractor: nothing but YouTube is ever asked
-        "noplaylist": True,
-        "cachedir": False,
-        "proxy": str(settings.YOUTUBE_PROXY_URL) or None,  # it may stand in for a secret, as it is now
-        "socket_timeout": 20,
-        "retries": retries,
-        "extractor_retries": retries,
-        "retry_sleep_functions": dict.fromkeys(("http", "extractor"), lambda n: min(8.0, 0.5 * 2**n)),
-        "extractor_args": {"youtube": {"skip": ["translated_subs", "hls", "dash"]}},
-        "writesubtitles": True,  # nothing is written, but yt-dlp then says so if it left out captions
-        "continuedl": False,  # what lies there is not ours
-    }
-    if os.environ.get("SSL_CERT_FILE"):
-        options["compat_opts"] = {"no-certifi"}  # OpenSSL's own choice, so that a company's authority counts
-    asked_to_wait = 0.0
-    try:
-        with _YouTube(options) as client:
-            try:
-                yield client
-            finally:
-                asked_to_wait = client.asked_to_wait
-    except errors.JobError:
-        raise
-    except Exception as error:
-        inner = (error.exc_info or (None, None))[1] if isinstance(error, DownloadError) else error
-        said = isinstance(inner, ExtractorError) and inner.expected
-        if not isinstance(error, YoutubeDLError):
-            logger.exception("yt-dlp failed in a way of its own")
-        refused = refusal(str(error), said=said, warnings=log.warnings)
-        refused.wait = asked_to_wait
-        raise refused from error

@@ -104,7 +104,7 @@ def test_it_says_that_the_engine_failed_and_keeps_the_cause():
 def test_it_says_so_too_where_the_engine_fails_on_the_way(tmp_path):
     breaking = speech.FasterWhisper(str(speech_model.folder()), threads=2)
     # The engine takes half a minute at a time: whenever it is first heard of, there is more to come.
-    minutes = sounds.write(tmp_path / "a.flac", sounds.join(*[samples(TALK)] * 4), "flac")
+    minutes = sounds.write(tmp_path / "a.webm", sounds.join(*[samples(TALK)] * 4))
 
     with pytest.raises(SpeechEngineFailed) as caught:
         transcribe(breaking, minutes, on_progress=lambda done: breaking._whisper.model.unload_model())
@@ -191,7 +191,7 @@ def test_it_needs_no_more_memory_for_a_longer_file(tmp_path):
     listening = []
     for minutes in (11, 44):
         mostly_silent = sounds.join(said, sounds.silence(minutes * 60 - 54))
-        listening.append(listen(tmp_path, sounds.write(tmp_path / f"{minutes}.flac", mostly_silent, "flac")))
+        listening.append(listen(tmp_path, sounds.write(tmp_path / f"{minutes}.webm", mostly_silent)))
 
     (short,), (long,) = map(used, listening)
 

@@ -1,10 +1,7 @@
 """YouTube through the real yt-dlp, against the stand-in on loopback: TLS, proxy, retries and all."""
 
 import gc
-import os
 import re
-import subprocess
-import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -397,25 +394,6 @@ def test_it_reports_a_proxy_that_is_not_there(stand_in: StandIn, settings: Setti
     settings.YOUTUBE_PROXY_URL = "http://127.0.0.1:9"
     with pytest.raises(errors.SourceUnreachable):
         youtube.extract(ID)
-
-
-def test_it_runs_nobodys_plugins(tmp_path: Path) -> None:
-    plugin = tmp_path / "yt_dlp_plugins" / "extractor" / "stranger.py"
-    plugin.parent.mkdir(parents=True)
-    plugin.write_text("raise SystemExit('a plugin ran')")
-    program = (
-        "import django; django.setup(); from transcripts.worker import errors, youtube\n"
-        "try: youtube.extract('abcdefghijk')\n"
-        "except errors.SourceUnreachable: print('asked')"
-    )
-    environment = {k: v for k, v in os.environ.items() if k != "YTDLP_NO_PLUGINS"} | {
-        "DJANGO_SETTINGS_MODULE": "ytbackend.settings",
-        "YOUTUBE_PROXY_URL": "http://127.0.0.1:9",
-        "YOUTUBE_RETRIES": "0",
-        "PYTHONPATH": f".{os.pathsep}{tmp_path}",
-    }
-    finished = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
-    assert finished.stdout == "asked\n"
 
 
 # --- captions

@@ -9,8 +9,11 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from transcripts.worker import speech
+from transcripts.worker import decoding, speech
+from transcripts.worker.errors import DecoderFailed
 from transcripts.worker.loop import POLL_SECONDS, Worker
+
+log = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
@@ -37,11 +40,27 @@ class Command(BaseCommand):
         if once:
             max_messages, idle_exit = 1, 0.0
         poll = POLL_SECONDS if idle_exit is None else max(1, min(POLL_SECONDS, int(idle_exit)))
+        look_at_the_decoder()
         worker = Worker(poll_seconds=poll)
         handled = worker.run(max_messages=max_messages, idle_exit=idle_exit)
         self.stdout.write(f"{handled} messages handled")
         if worker.stopping.requested:
             _end_in_spite_of_threads()
+
+
+def look_at_the_decoder() -> None:
+    """Say at once what would else only be known when a hostile file comes by."""
+    try:
+        if lacking := decoding.lacking():
+            log.warning(
+                "the decoder is not kept from everything that it should be: %s. It works all the same; docs/worker.md "
+                "says what a machine has to allow.",
+                lacking,
+            )
+    except DecoderFailed as error:
+        log.error(  # noqa: TRY400 - its cause says it all
+            "no decoder can be started (%s): videos without captions will fail. See docs/worker.md.", error.__cause__
+        )
 
 
 def _end_in_spite_of_threads() -> None:
