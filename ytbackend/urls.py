@@ -6,7 +6,7 @@ from django.urls import path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from accounts.views import MeView
+from accounts.views import MeView, SignOutView
 from transcripts.views import TranscriptDetailView, TranscriptListView, VideoTranscriptView
 from videos.views import (
     AnalyzeView,
@@ -34,6 +34,7 @@ urlpatterns = [
     path("schema", SpectacularAPIView.as_view(http_method_names=["get", "head"]), name="schema"),
     path("docs", SpectacularSwaggerView.as_view(url_name="schema", http_method_names=["get", "head"]), name="docs"),
     path("me", MeView.as_view(), name="me"),
+    path("me/sign-out", SignOutView.as_view(), name="sign-out"),
     path("analyze", AnalyzeView.as_view(), name="analyze"),
     path("videos", VideoListView.as_view(), name="videos"),
     path("videos/<str:id>", VideoDetailView.as_view(), name="video"),

@@ -15,6 +15,7 @@ OPERATIONS = {
     "delete /videos/{id}", "post /videos/{id}/retry", "post /videos/{id}/cancel",
     "get /videos/{id}/attempts", "get /videos/{id}/transcript", "get /videos/{id}/audio",
     "get /transcripts", "get /transcripts/{id}",
+    "post /me/sign-out",
 }  # fmt: skip
 
 
