@@ -185,10 +185,10 @@ def bearer_token(header: str | None) -> str | None:
 
     None where the header is missing or empty or of another scheme, so that no token was sent at all;
     :class:`InvalidToken` where one was meant but cannot be read (RFC 6750, 3.1 tells the two apart).
-    A token without a scheme is told from a lone scheme by its dots.
+    A token without a scheme is told from a lone scheme by its dots. A header may come folded, with line breaks.
     """
     credentials = (header or "").strip(" \t")
-    if not re.match(r"(?ai)bearer(?![^ \t])", credentials):
+    if not re.match(r"(?ai)bearer(?!\S)", credentials):
         has_blank = " " in credentials or "\t" in credentials
         return None if has_blank or "." not in credentials else credentials
     token = credentials[len("bearer") :]

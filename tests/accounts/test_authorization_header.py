@@ -55,6 +55,8 @@ def test_no_token_was_sent(header: str | None) -> None:
         ("Bearer a.b.\xe9", "malformed_authorization"),
         ("Bearer a.b.c\x00", "malformed_authorization"),
         ("Bearer a.b.c\n", "malformed_authorization"),
+        ("Bearer\r\n a.b.c", "malformed_authorization"),
+        ("Bearer\x0ba.b.c", "malformed_authorization"),
         ('Bearer {"payload": "x"}', "malformed_authorization"),
         ("Bearer " + "." * 8193, "too_large"),
         ("Bearer " + '"' * 1_000_000, "too_large"),
