@@ -11,7 +11,7 @@ from typing import Generic, NamedTuple, TypeVar
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 MOST_TOKENS = 1024
-LONGEST_TOKEN = 4096  # characters; with their groups, tokens of this length take about 20 MB altogether
+LONGEST_TOKEN = 4096  # characters; with their groups, tokens of this length take 20 MB altogether at most
 
 Content = TypeVar("Content")
 
