@@ -5,35 +5,34 @@
     python -m tests.accounts.mutants --list                   only tells the mistakes
 
 A mutant is killed where a test fails, hangs or cannot start. Only tests of functions run, in one process that is forked
-for each mutant, so that nothing is imported twice. Those in ``EQUIVALENT`` behave like the original, and say why.
-Exits with 1 where fewer than ``LEAST`` of the others are killed.
+for each mutant, so that nothing is imported or collected twice. Those in ``EQUIVALENT`` behave like the original; each
+says why. Exits with 1 where fewer than ``LEAST`` of the others are killed.
 """
 
 import argparse
 import ast
+import contextlib
 import copy
+import functools
+import gc
+import importlib
 import io
 import os
-import random
 import signal
 import sys
 import time
 import types
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import hypothesis
-import jwt
 import pytest
-import trustme
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 LEAST = 0.92
-SECONDS = 60  # for the tests of one mutant, which take two where nothing is wrong
+SECONDS = 60  # for the tests of one mutant, which take one where nothing is wrong
 MODULES = {
     "accounts/cognito.py": (
         "test_cognito.py",
@@ -44,24 +43,38 @@ MODULES = {
     "accounts/remembered.py": ("test_remembered.py",),
     "accounts/keyset.py": ("test_keyset.py", "test_keyset_fetch.py", "test_remembered.py"),
 }
-PRELOADED = (hypothesis, jwt, trustme)  # what a test imports, imported once for all mutants
-KEYS: list[rsa.RSAPrivateKey] = []
-
 # The changed line and what was changed in it: why no test can tell.
 EQUIVALENT: dict[tuple[str, str], str] = {}
 
 
 class Mutant(NamedTuple):
-    """A module with one mistake."""
+    """One mistake, at the node with this number in ``ast.walk``."""
 
+    text: str
+    node: int
     line: int
-    source: str
     change: str
-    tree: ast.Module
+    instead: ast.AST
+
+    @property
+    def source(self) -> str:
+        return self.text.splitlines()[self.line - 1].strip()
 
     @property
     def key(self) -> tuple[str, str]:
         return self.source, self.change
+
+    def tree(self) -> ast.Module:
+        """The whole module with it."""
+        tree = ast.parse(self.text)
+        old, new = list(ast.walk(tree))[self.node], self.instead
+
+        class Exchange(ast.NodeTransformer):
+            def visit(self, node: ast.AST) -> ast.AST:
+                return ast.copy_location(new, node) if node is old else super().generic_visit(node)
+
+        Exchange().visit(tree)
+        return ast.fix_missing_locations(tree)
 
 
 # --- mistakes
@@ -73,7 +86,7 @@ _COMPARED = {
     ast.GtE: (ast.Gt, ast.Lt),
     ast.Eq: (ast.NotEq,),
     ast.NotEq: (ast.Eq,),
-    ast.Is: (ast.IsNot, ast.Eq),
+    ast.Is: (ast.IsNot,),
     ast.IsNot: (ast.Is,),
     ast.In: (ast.NotIn,),
     ast.NotIn: (ast.In,),
@@ -81,32 +94,23 @@ _COMPARED = {
 _COMPUTED = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.FloorDiv, ast.Mod: ast.Mult, ast.FloorDiv: ast.Mult}
 
 
-def mutants(source: str) -> Iterator[Mutant]:
-    """Every mistake that is known here, in the order of the lines."""
-    lines = source.splitlines()
-    tree = ast.parse(source)
-    nodes = [node for node in ast.walk(tree) if hasattr(node, "lineno") and not isinstance(node, ast.Import)]
-    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    exported = [
-        node.lineno for node in nodes if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
-    ]
-    for index, node in enumerate(nodes):
-        for change, mutated in _changes(node, docstrings) if node.lineno not in exported else ():
-            other = copy.deepcopy(tree)
-            found = [one for one in ast.walk(other) if hasattr(one, "lineno") and not isinstance(one, ast.Import)]
-            _replace(other, found[index], mutated)
-            yield Mutant(node.lineno, lines[node.lineno - 1].strip(), change, ast.fix_missing_locations(other))
+def mutants(text: str) -> Iterator[Mutant]:
+    """Every mistake that is known here. ``__all__`` is for readers: nothing is imported by it."""
+    tree = ast.parse(text)
+    statements = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    exported = {
+        id(part)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+        for part in ast.walk(node)
+    }
+    for number, node in enumerate(ast.walk(tree)):
+        if id(node) not in exported:
+            for change, instead in _changes(node, statements):
+                yield Mutant(text, number, getattr(node, "lineno", 0), change, instead)
 
 
-def _replace(tree: ast.Module, old: ast.AST, new: ast.AST) -> None:
-    class Exchange(ast.NodeTransformer):
-        def visit(self, node: ast.AST) -> ast.AST:
-            return ast.copy_location(new, node) if node is old else super().generic_visit(node)
-
-    Exchange().visit(tree)
-
-
-def _changes(node: ast.AST, docstrings: set[int]) -> Iterator[tuple[str, ast.AST]]:
+def _changes(node: ast.AST, statements: set[int]) -> Iterator[tuple[str, ast.AST]]:
     """What can go wrong at this place: a word for it, and what stands there then."""
     match node:
         case ast.Compare(ops=ops):
@@ -127,7 +131,7 @@ def _changes(node: ast.AST, docstrings: set[int]) -> Iterator[tuple[str, ast.AST
             instead = _COMPUTED[type(operator)]()
             change = f"{type(operator).__name__} → {type(instead).__name__}"
             yield change, ast.BinOp(copy.deepcopy(first), instead, copy.deepcopy(second))
-        case ast.Constant(value=value) if id(node) not in docstrings:
+        case ast.Constant(value=value) if id(node) not in statements:
             for instead_of_it in _constants(value):
                 yield f"{value!r} → {instead_of_it!r}"[:80], ast.Constant(instead_of_it)
         case ast.IfExp(body=body, orelse=orelse):
@@ -140,7 +144,7 @@ def _changes(node: ast.AST, docstrings: set[int]) -> Iterator[tuple[str, ast.AST
             yield "return None", ast.Return(ast.Constant(None))
         case ast.Raise():
             yield "raises nothing", ast.Pass()
-        case ast.Expr(value=value) if id(value) in docstrings and not isinstance(value, ast.Constant):
+        case ast.Expr(value=value) if id(value) in statements and not isinstance(value, ast.Constant):
             yield "without the statement", ast.Pass()
         case ast.AugAssign() | ast.Delete():
             yield "without the statement", ast.Pass()
@@ -162,61 +166,70 @@ def _constants(value: object) -> Iterator[str | bytes | bool | int | float]:
 # --- runs
 
 
-def survives(mutant: Mutant, module: str, tests: list[str]) -> bool:
-    """Whether all tests pass with the mistake in place, in a fork of this process."""
-    child = os.fork()
-    if not child:
-        os._exit(_tested(mutant, module, tests))
-    ends = time.monotonic() + SECONDS
-    while time.monotonic() < ends:
-        found, status = os.waitpid(child, os.WNOHANG)
-        if found:
-            return os.waitstatus_to_exitcode(status) == 0
-        time.sleep(0.02)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return False
+class Run:
+    """A pytest plugin: runs the tests once as they are, and then in a fork for each mutant."""
+
+    def __init__(self, module: str, judged: list[Mutant]) -> None:
+        self.judged, self.alive = judged, 0
+        self._module = importlib.import_module(module.removesuffix(".py").replace("/", "."))
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        if not _all_pass(session):
+            sys.exit("The tests fail as they are: mend that first.")
+        gc.freeze()  # else the collector of each fork copies what it looks at
+        began = time.monotonic()
+        for number, mutant in enumerate(self.judged, 1):
+            if self._survives(mutant, session):
+                self.alive += 1
+                tell(f"SURVIVES  line {mutant.line}  {mutant.change}\n          {mutant.source}")
+            if number % 100 == 0:
+                tell(f"{number} of {len(self.judged)}, {time.monotonic() - began:.0f} s")
+        return True
+
+    def _survives(self, mutant: Mutant, session: pytest.Session) -> bool:
+        child = os.fork()
+        if not child:
+            signal.alarm(SECONDS)  # a test that hangs is one that fails
+            try:
+                transplant(mutant, self._module)
+                os._exit(not _all_pass(session))
+            except BaseException:  # noqa: BLE001 - the mistake may be one that nothing starts with
+                os._exit(1)
+        return os.waitpid(child, 0)[1] == 0
 
 
-def _tested(mutant: Mutant, module: str, tests: list[str]) -> int:
-    try:
-        with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(io.StringIO()):
-            os.dup2(nowhere.fileno(), 1)
-            os.dup2(nowhere.fileno(), 2)
-            random.seed(1)
-            rsa.generate_private_key = _ready_made(iter(KEYS))  # made before, once for all
-            _install(mutant, module)
-            hypothesis.settings.register_profile("mutants", max_examples=15, database=None, derandomize=True)
-            hypothesis.settings.load_profile("mutants")
-            plugins = [word for name in ("django", "randomly", "cacheprovider", "cov") for word in ("-p", f"no:{name}")]
-            options = [
-                "-x",
-                "-q",
-                "-k",
-                "not threads and not heaviest",
-                "--noconftest",
-                "--import-mode=importlib",
-                f"--rootdir={ROOT}",
-                "-c",
-                os.devnull,
-            ]
-            return int(pytest.main([*options, *plugins, "-p", "no:schemathesis", *tests]))
-    except BaseException:  # noqa: BLE001 - the mistake may be one that nothing starts with
-        return 1
+def _all_pass(session: pytest.Session) -> bool:
+    for place, item in enumerate(session.items):
+        following = session.items[place + 1] if place + 1 < len(session.items) else None
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        if session.testsfailed:
+            return False
+    return True
 
 
-def _ready_made(keys: Iterator[rsa.RSAPrivateKey]) -> Callable[..., rsa.RSAPrivateKey]:
-    return lambda **_: next(keys)
+def transplant(mutant: Mutant, module: types.ModuleType) -> None:
+    """Put the mistake into the functions that the tests have imported already."""
+    made = types.ModuleType(module.__name__)
+    made.__file__ = module.__file__
+    exec(compile(mutant.tree(), str(module.__file__), "exec"), made.__dict__)
+    _transplant(vars(made), vars(module), module.__name__, lambda name, value: setattr(module, name, value))
 
 
-def _install(mutant: Mutant, module: str) -> None:
-    name = module.removesuffix(".py").replace("/", ".")
-    package, _, last = name.rpartition(".")
-    made = types.ModuleType(name)
-    made.__file__ = str(ROOT / module)
-    sys.modules[name] = made
-    setattr(sys.modules.setdefault(package, __import__(package)), last, made)
-    exec(compile(mutant.tree, made.__file__, "exec"), made.__dict__)
+def _transplant(new: Any, old: Any, home: str, put: Callable[[str, Any], None]) -> None:
+    for name, value in list(new.items()):
+        if name.startswith("__") and not isinstance(value, types.FunctionType):
+            continue
+        known = old.get(name)
+        if isinstance(value, types.FunctionType) and value.__module__ == home and isinstance(known, types.FunctionType):
+            known.__code__, known.__defaults__, known.__kwdefaults__ = (
+                value.__code__,
+                value.__defaults__,
+                value.__kwdefaults__,
+            )
+        elif isinstance(value, type) and value.__module__ == home and isinstance(known, type):
+            _transplant(vars(value), vars(known), home, functools.partial(setattr, known))
+        elif not isinstance(value, type | types.ModuleType | types.FunctionType) and not callable(value):
+            put(name, value)
 
 
 def main() -> int:
@@ -228,37 +241,34 @@ def main() -> int:
     parser.add_argument("module", nargs="?", choices=MODULES, default="accounts/cognito.py")
     parser.add_argument("--list", action="store_true", help="run nothing")
     options = parser.parse_args()
-    source = (ROOT / options.module).read_text("utf-8")
-    found = sorted(mutants(source), key=lambda mutant: mutant.line)
+    found = sorted(mutants((ROOT / options.module).read_text("utf-8")), key=lambda mutant: mutant.line)
     if options.list:
         for mutant in found:
             tell(f"{mutant.line:4} {mutant.change:40} {mutant.source}")
         return 0
-    tests = [str(HERE / name) for name in MODULES[options.module]]
-    KEYS.extend(rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(8))
-    unchanged = Mutant(0, "", "", ast.parse(source))
-    if not survives(unchanged, options.module, tests):
-        sys.exit("The tests fail as they are: mend that first.")
     began = time.monotonic()
-    judged = [mutant for mutant in found if mutant.key not in EQUIVALENT]
-    alive = 0
-    for number, mutant in enumerate(judged, 1):
-        if survives(mutant, options.module, tests):
-            alive += 1
-            tell(f"SURVIVES  {options.module}:{mutant.line}  {mutant.change}\n          {mutant.source}")
-        if number % 50 == 0:
-            tell(f"{number} of {len(judged)}, {time.monotonic() - began:.0f} s")
-    killed = len(judged) - alive
+    run = Run(options.module, [mutant for mutant in found if mutant.key not in EQUIVALENT])
+    hypothesis.settings.register_profile("mutants", max_examples=15, database=None, derandomize=True)
+    hypothesis.settings.load_profile("mutants")
+    plugins = [
+        word for name in ("django", "randomly", "cacheprovider", "schemathesis") for word in ("-p", f"no:{name}")
+    ]
+    words = ["-q", "-q", "--noconftest", "--import-mode=importlib", f"--rootdir={ROOT}", "-c", os.devnull, *plugins]
+    words += ["-k", "not threads and not heaviest", "--tb=no", "--show-capture=no", "-r", "N", "--no-summary"]
+    tests = [str(HERE / name) for name in MODULES[options.module]]
+    with contextlib.redirect_stdout(io.StringIO()):
+        pytest.main([*words, *tests], plugins=[run])
+    killed = len(run.judged) - run.alive
     tell(
-        f"{options.module}: {killed} of {len(judged)} killed ({killed / len(judged):.1%}), "
-        f"{len(found) - len(judged)} more are equivalent; {time.monotonic() - began:.0f} s"
+        f"{options.module}: {killed} of {len(run.judged)} killed ({killed / len(run.judged):.1%}), "
+        f"{len(found) - len(run.judged)} more are equivalent; {time.monotonic() - began:.0f} s"
     )
-    return int(killed < LEAST * len(judged))
+    return int(killed < LEAST * len(run.judged))
 
 
 def tell(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    sys.__stdout__.write(f"{line}\n")
+    sys.__stdout__.flush()
 
 
 if __name__ == "__main__":
