@@ -62,6 +62,12 @@ EQUIVALENT = {
         'address = "".join(c for c in value if c.isprintable()).strip() if isinstance(value, str) else ""',
         "'' → 'X'",
     ): "The last one: there is no @ in either.",
+    ('Content = TypeVar("Content")', "'Content' → 'XContent'"): "A name for readers.",
+    ('Content = TypeVar("Content")', "'Content' → ''"): "A name for readers.",
+    (
+        "return self._verified.get(_name(token)) if len(token) <= LONGEST_TOKEN else None",
+        "always the first",
+    ): "No longer token is ever kept; this saves its hash.",
 }
 
 
