@@ -91,6 +91,8 @@ class Mutant(NamedTuple):
     def tree(self) -> ast.Module:
         """The whole module with it."""
         tree = ast.parse(self.text)
+        if self.node < 0:  # none
+            return tree
         old, new = list(ast.walk(tree))[self.node], self.instead
 
         class Exchange(ast.NodeTransformer):
@@ -195,12 +197,19 @@ class Run:
 
     def __init__(self, module: str, judged: list[Mutant]) -> None:
         self.judged, self.alive, self.equivalent = judged, 0, 0
+        self.trouble = "No test was run."
         self._module = importlib.import_module(module.removesuffix(".py").replace("/", "."))
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         if not _all_pass(session):
-            sys.exit("The tests fail as they are: mend that first.")
+            self.trouble = "The tests fail as they are: mend that first."
+            return True
         gc.freeze()  # else the collector of each fork copies what it looks at
+        unchanged = self.judged[0]._replace(node=-1)
+        if not self._survives(unchanged, session):
+            sys.exit(
+                "The tests pass as they are, but not in a fork, so that they would kill everything: mend that first."
+            )
         began = time.monotonic()
         for number, mutant in enumerate(self.judged, 1):
             if not self._survives(mutant, session):
@@ -286,6 +295,8 @@ def main() -> int:
     tests = [str(HERE / name) for name in MODULES[options.module]]
     with contextlib.redirect_stdout(io.StringIO()):
         pytest.main([*words, *tests], plugins=[run])
+    if run.trouble:
+        sys.exit(run.trouble)
     judged = len(found) - run.equivalent
     tell(
         f"{options.module}: {judged - run.alive} of {judged} killed ({1 - run.alive / judged:.1%}), "
