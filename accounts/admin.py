@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from django.contrib import admin
-from django.db.models import Model
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
+from accounts import sign_out
 from accounts.models import ApiKey, User
 
 
@@ -28,12 +29,14 @@ class UserAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         "user_permissions",
         "created_at",
         "last_login",
+        "tokens_valid_after",
     )
+    actions = ("sign_out_everywhere",)
     filter_horizontal = ("groups", "user_permissions")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[Any, ...]:
         """What Cognito or the machine writes; and nobody but a superuser makes staff."""
-        machine: tuple[Any, ...] = ("id", "email", "created_at", "last_login")
+        machine: tuple[Any, ...] = ("id", "email", "created_at", "last_login", "tokens_valid_after")
         rights = ("is_staff", "is_superuser", "groups", "user_permissions")
         return machine if getattr(request.user, "is_superuser", False) else machine + rights
 
@@ -44,6 +47,18 @@ class UserAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """A user with videos must not vanish from below them."""
         return False
+
+    @admin.action(description="Sign out everywhere: refuse all tokens until now", permissions=["change"])
+    def sign_out_everywhere(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        """What ``manage.py sign_out`` does, and an entry in each user's history."""
+        for user in users:
+            moment = sign_out.everywhere(user)
+            self.log_change(request, user, f"Signed out everywhere: tokens before {moment:%F %T} UTC are refused.")
+        self.message_user(
+            request,
+            f"{len(users)} signed out: tokens are refused until they sign in again. Sessions of this admin go on.",
+            messages.SUCCESS,
+        )
 
 
 @admin.register(ApiKey)

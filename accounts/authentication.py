@@ -47,8 +47,9 @@ class CognitoAuthentication(BaseAuthentication):
         except KeysUnavailable as error:
             log.exception("no key to check a token with")
             raise AuthenticationUnavailable from error
-        user = User.objects.seen(identity.sub, identity.email)
-        if not user.is_active:
+        user = User.objects.seen(identity.sub, identity.email, identity.origin_jti)
+        if not user.is_active or user.is_signed_out(identity.auth_time):
+            log.info("token refused: %s", "revoked" if user.is_active else "inactive")
             raise AuthenticationFailed
         return user, identity
 

@@ -14,10 +14,12 @@ from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 import jwt
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from accounts.keyset import KeySet, KeysUnavailable
+from accounts.remembered import Remembered, Verified
 
-__all__ = ["Identity", "InvalidToken", "KeysUnavailable", "Verifier", "bearer_token", "issuer_of"]
+__all__ = ["Identity", "InvalidToken", "KeysUnavailable", "Verifier", "bearer_token", "issuer_of", "origin"]
 
 MAX_CHARACTERS = 8192  # API Gateway passes on 10,240 bytes of headers altogether
 LEEWAY_SECONDS = 30  # between Cognito's clock and ours
@@ -78,23 +80,42 @@ class Verifier:
             raise ValueError("A verifier accepts id tokens, access tokens or both.")
         self._issuer, self._keys, self._now = issuer, keys, now
         self._client_ids, self._token_uses = frozenset(client_ids), frozenset(token_uses)
+        self._remembered = Remembered[Identity]()
 
     def verify(self, token: str) -> Identity:
         """Return who the token was issued to.
 
         :class:`InvalidToken` where it proves nothing, :class:`KeysUnavailable` where nobody can tell now.
         What is not addressed to us is refused before any key is looked up, so it never causes a fetch.
+        What was accepted before is remembered, never past its ``exp`` nor past its key's life in the set.
         """
         if len(token) > MAX_CHARACTERS:
             raise InvalidToken("too_large")
         parts = _COMPACT_JWS.fullmatch(token)
         if parts is None:
             raise InvalidToken("malformed_authorization")
+        if remembered := self._remembered.find(token):
+            if self._still_holds(remembered):
+                return remembered.content
+            self._remembered.forget(token)
         kid = _kid(_json_object(parts[1], "bad_header"))
         claims = _json_object(parts[2], "bad_payload")
         kind = self._kind(claims)
-        self._check_signature(kid, f"{parts[1]}.{parts[2]}".encode(), parts[3])
-        return self._identity(kind, claims)
+        key = self._checked_key(kid, f"{parts[1]}.{parts[2]}".encode(), parts[3])
+        identity = self._identity(kind, claims)
+        not_before = max(identity.issued_at, claims.get("nbf", 0))
+        self._remembered.add(token, Verified(identity, kid, key, not_before, identity.expires_at))
+        return identity
+
+    def _still_holds(self, verified: Verified[Identity]) -> bool:
+        """Tell whether all would be found again that can have changed since: the time, and the key with this id.
+
+        Without the leeway, so that nothing is remembered past its expiry. A key that was renewed is another object,
+        and the signature is checked anew; :class:`KeysUnavailable` where the keys are too old to be trusted.
+        """
+        if not verified.not_before <= self._now() < verified.expires_at:
+            return False
+        return self._keys.key(verified.kid) is verified.key
 
     def _kind(self, claims: dict[str, Any]) -> str:
         """Return the ``token_use`` of a token that comes from our pool and was issued to our clients.
@@ -112,12 +133,14 @@ class Verifier:
             raise InvalidToken("client")
         return kind
 
-    def _check_signature(self, kid: str, signed: bytes, signature: str) -> None:
+    def _checked_key(self, kid: str, signed: bytes, signature: str) -> RSAPublicKey:
+        """Return the key that has made the signature."""
         key = self._keys.key(kid)
         if key is None:
             raise InvalidToken("unknown_kid")
         if not _RS256.verify(signed, key, _decoded(signature, "signature")):
             raise InvalidToken("signature")
+        return key
 
     def _identity(self, kind: str, claims: dict[str, Any]) -> Identity:
         now = self._now()
@@ -143,7 +166,7 @@ class Verifier:
             expires_at=expires_at,
             issued_at=issued_at,
             auth_time=auth_time,
-            origin_jti=_origin(claims.get("origin_jti")),
+            origin_jti=origin(claims.get("origin_jti")),
             groups=_groups(claims.get("cognito:groups")),
         )
 
@@ -162,10 +185,10 @@ def bearer_token(header: str | None) -> str | None:
 
     None where the header is missing or empty or of another scheme, so that no token was sent at all;
     :class:`InvalidToken` where one was meant but cannot be read (RFC 6750, 3.1 tells the two apart).
-    A token without a scheme is told from a lone scheme by its dots.
+    A token without a scheme is told from a lone scheme by its dots. A header may come folded, with line breaks.
     """
     credentials = (header or "").strip(" \t")
-    if not re.match(r"(?ai)bearer(?![^ \t])", credentials):
+    if not re.match(r"(?ai)bearer(?!\S)", credentials):
         has_blank = " " in credentials or "\t" in credentials
         return None if has_blank or "." not in credentials else credentials
     token = credentials[len("bearer") :]
@@ -245,7 +268,8 @@ def _email(value: object) -> str:
     return address if "@" in address and len(address) <= 254 else ""
 
 
-def _origin(value: object) -> str:
+def origin(value: object) -> str:
+    """Return the id of a sign-in, or nothing where it could not be stored."""
     return value if isinstance(value, str) and len(value) <= 64 and value.isascii() and value.isprintable() else ""
 
 

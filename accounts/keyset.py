@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 FRESH_SECONDS = 3600  # after this, keys are renewed, and serve on if that fails
 USABLE_SECONDS = 24 * 3600  # after this, a key that Cognito may have withdrawn is trusted no longer
-COOL_DOWN_SECONDS = 30  # between two attempts, also failed ones
+COOL_DOWN_SECONDS = 30  # between two attempts, also failed ones; see FetchedKeySet for the one that need not wait
 # The limits of API Gateway's own authorizer, which fetches the same document
 # (https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html).
 TIMEOUT_SECONDS = 1.5
@@ -113,6 +113,10 @@ class FetchedKeySet:
     Times are of the wall clock, because a monotonic one may stand still while a Lambda is frozen.
     A known key is answered without waiting, whatever the endpoint does; a caller waits only where
     nothing but a fetch can tell, and then for one that is already under way rather than for its own.
+
+    A fetch that has found the key that it was made for may be followed by one more within the cool-down, if an unknown
+    id comes: a key that is published just after a process has started then works at once. Made-up ids find
+    nothing, so they never cause a second one.
     """
 
     def __init__(
@@ -129,6 +133,7 @@ class FetchedKeySet:
         self._turn = threading.Lock()  # who holds it may begin a fetch; keys are read without it
         self._latest = _Snapshot({}, None)
         self._attempted_at: float | None = None
+        self._may_look_again = False
         self._fetching: threading.Thread | None = None
 
     def key(self, kid: str) -> RSAPublicKey | None:
@@ -137,7 +142,7 @@ class FetchedKeySet:
         known = kid in latest.keys and self._within(USABLE_SECONDS, latest.fetched_at)
         fresh = self._within(FRESH_SECONDS, latest.fetched_at)
         if not (known and fresh):
-            fetching = self._begun_fetch()
+            fetching = self._begun_fetch(kid)
             if not known and fetching is not None:
                 fetching.join(self._patience)
             latest = self._latest
@@ -149,20 +154,22 @@ class FetchedKeySet:
         """Tell whether less than ``seconds`` have passed; a clock that was set back counts as long ago."""
         return since is not None and 0 <= self._now() - since < seconds
 
-    def _begun_fetch(self) -> threading.Thread | None:
-        """Return the fetch that is under way or was the last; begin one, unless that was tried just now.
+    def _begun_fetch(self, kid: str) -> threading.Thread | None:
+        """Return the fetch that is under way or was the last; begin one for this id, unless that was tried just now.
 
         In a thread, because no time-out bounds all steps of it together. A fetch that outlasts a caller's
         patience goes on, and its keys are there for a later caller.
         """
         with self._turn:
-            if not self._within(COOL_DOWN_SECONDS, self._attempted_at):
+            early = self._within(COOL_DOWN_SECONDS, self._attempted_at)
+            if not early or (self._may_look_again and kid not in self._latest.keys):
                 self._attempted_at = self._now()
-                self._fetching = threading.Thread(target=self._attempt, name="key set", daemon=True)
+                self._may_look_again = False
+                self._fetching = threading.Thread(target=self._attempt, args=(kid, early), name="key set", daemon=True)
                 self._fetching.start()
             return self._fetching
 
-    def _attempt(self) -> None:
+    def _attempt(self, kid: str, early: bool) -> None:
         """Fetch once. A failure is logged and leaves the known keys as they are."""
         try:
             keys = _rsa_keys(self._fetch(self._url).decode())
@@ -172,6 +179,7 @@ class FetchedKeySet:
             logger.warning("The key set at %s could not be had: %r", self._url, error)
         else:
             self._latest = _Snapshot(keys, self._now())
+            self._may_look_again = not early and kid in keys
 
 
 def _rsa_keys(text: str) -> dict[str, RSAPublicKey]:

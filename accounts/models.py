@@ -6,6 +6,7 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
+from django.db.models import Exists, OuterRef
 
 from accounts.api_keys import ApiKey
 from accounts.fields import ExactCharField
@@ -16,12 +17,20 @@ __all__ = ["ApiKey", "User", "UserManager"]
 class UserManager(BaseUserManager["User"]):
     """Makes rows for callers and for local staff accounts."""
 
-    def seen(self, sub: str, email: str) -> "User":
+    def seen(self, sub: str, email: str, origin_jti: str = "") -> "User":
         """The row of a caller with a verified token; made at the first call, safe under concurrency.
 
-        An access token carries no e-mail: an empty one never erases what an ID token has told.
+        One query tells all that can make a good token worthless: ``is_active``, ``tokens_valid_after``, and whether
+        the sign-in ``origin_jti`` has been ended. An access token carries no e-mail: an empty one never erases what
+        an ID token has told.
         """
-        user, _ = self.get_or_create(id=sub, defaults={"email": email, "password": make_password(None)})
+        ended = EndedSignIn.objects.filter(user=OuterRef("pk"), origin_jti=origin_jti)
+        callers = self.annotate(has_ended=Exists(ended))
+        user = callers.filter(pk=sub).first()
+        if user is None:
+            self.get_or_create(id=sub, defaults={"email": email, "password": make_password(None)})
+            user = callers.get(pk=sub)
+        user.sign_in_has_ended = user.has_ended
         if email and user.email != email:
             self.filter(id=sub).update(email=email)
             user.email = email
@@ -45,6 +54,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     email = models.EmailField(blank=True, default="")
     is_active = models.BooleanField(default=True, help_text="Switched off, every token of this user is refused.")
     is_staff = models.BooleanField(default=False, help_text="May enter the admin.")
+    tokens_valid_after = models.DateTimeField(
+        null=True, blank=True, help_text="Tokens of sign-ins before this time are refused. Empty: none."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects: ClassVar[UserManager] = UserManager()
@@ -57,5 +69,35 @@ class User(AbstractBaseUser, PermissionsMixin):
         db_table = "users"
         indexes = [models.Index(fields=["email"], name="users_email")]  # admin: who is this address?
 
+    sign_in_has_ended = False
+    """Whether the sign-in that ``seen`` was asked about has been ended."""
+
     def __str__(self) -> str:
         return self.email or self.id
+
+    def is_signed_out(self, auth_time: float) -> bool:
+        """Whether tokens of a sign-in at this time are refused: seconds since 1970, as in the token.
+
+        A token tells whole seconds, so a sign-in within the second of the sign-out counts as before it.
+        """
+        after = self.tokens_valid_after
+        return self.sign_in_has_ended or (after is not None and auth_time < after.timestamp())
+
+
+class EndedSignIn(models.Model):
+    """One sign-in whose tokens are refused, although Cognito has signed them."""
+
+    user = models.ForeignKey(
+        User, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="ended_sign_ins"
+    )
+    origin_jti = ExactCharField("sign-in", max_length=64, help_text="Cognito's origin_jti.")
+    ended_at = models.DateTimeField(auto_now_add=True)
+    forget_at = models.DateTimeField(help_text="When no token of it can be left; the sweep then removes this row.")
+
+    class Meta:
+        db_table = "ended_sign_ins"
+        constraints = [models.UniqueConstraint(fields=["user", "origin_jti"], name="ended_sign_ins_once")]
+        indexes = [models.Index(fields=["forget_at"], name="ended_sign_ins_due")]  # sweep: which can go?
+
+    def __str__(self) -> str:
+        return f"{self.origin_jti} of {self.user_id}"

@@ -91,6 +91,13 @@ def delete(message: Message) -> None:
     _call("delete_message", ReceiptHandle=message.receipt)
 
 
+def state() -> tuple[int, bool]:
+    """About how many messages wait, and whether the queue has a dead-letter queue."""
+    answer = _call("get_queue_attributes", AttributeNames=["ApproximateNumberOfMessages", "RedrivePolicy"])
+    attributes = answer.get("Attributes", {})
+    return int(attributes.get("ApproximateNumberOfMessages", 0)), bool(attributes.get("RedrivePolicy"))
+
+
 def dead_letter_url() -> str:
     """Where the queue's redrive policy puts what was received too often; empty where it has none.
 

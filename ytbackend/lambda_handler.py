@@ -150,8 +150,15 @@ def _is_base64(body: str) -> bool:
 
 
 def _headers(sent: Event) -> dict[str, list[str]]:
-    """Each header with its values. One with an underscore, which would pass for one with a hyphen, is dropped."""
-    headers = {name: found for name, values in sent.items() if "_" not in name and (found := _list(values))}
+    """Each header with its values. One with an underscore, which would pass for one with a hyphen, is dropped.
+
+    One that was sent twice in two cases is one header with two values: else the last would silently win.
+    """
+    headers: dict[str, list[str]] = {}
+    spelled: dict[str, str] = {}
+    for name, values in sent.items():
+        if "_" not in name and (found := _list(values)):
+            headers.setdefault(spelled.setdefault(name.lower(), name), []).extend(found)
     for name, values in headers.items():
         if name.lower() == "cookie":  # a browser may send it in several lines (RFC 9113, 8.2.3)
             headers[name] = ["; ".join(values)]

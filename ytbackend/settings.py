@@ -176,6 +176,7 @@ COGNITO_USER_POOL_ID = env.text("COGNITO_USER_POOL_ID")
 COGNITO_CLIENT_IDS = env.names("COGNITO_CLIENT_IDS")
 COGNITO_TOKEN_USE = env.names("COGNITO_TOKEN_USE", ["id", "access"], choices=["id", "access"])
 COGNITO_JWKS = env.text("COGNITO_JWKS")
+COGNITO_REFRESH_TOKEN_DAYS = env.integer("COGNITO_REFRESH_TOKEN_DAYS", 30, least=1, most=3650)
 
 CORS_ALLOWED_ORIGINS = env.origins("CORS_ALLOWED_ORIGINS", ["https://shri.software"])
 CORS_ALLOW_CREDENTIALS = False  # the token travels in a header; no cookie does

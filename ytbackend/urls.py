@@ -6,6 +6,7 @@ from django.urls import path
 from django.views.generic import RedirectView
 
 from accounts.key_views import KeyDetailView, KeyListView
+from accounts.views import SignOutView
 from transcripts.views import TranscriptDetailView, TranscriptListView, VideoTranscriptView
 from videos.views import (
     AnalyzeView,
@@ -35,6 +36,7 @@ urlpatterns = [
     path("me", MeView.as_view(), name="me"),
     path("keys", KeyListView.as_view(), name="keys"),
     path("keys/<str:id>", KeyDetailView.as_view(), name="key"),
+    path("me/sign-out", SignOutView.as_view(), name="sign-out"),
     path("analyze", AnalyzeView.as_view(), name="analyze"),
     path("videos", VideoListView.as_view(), name="videos"),
     path("videos/<str:id>", VideoDetailView.as_view(), name="video"),

@@ -19,6 +19,10 @@ def test_it_takes_the_token_with_and_without_bearer(header: str) -> None:
     assert bearer_token(header) == "a.b.c"
 
 
+def test_it_takes_nothing_but_white_space_from_its_ends() -> None:
+    assert bearer_token(" X.b.X\t") == "X.b.X"
+
+
 @pytest.mark.parametrize(
     "header",
     [
@@ -55,6 +59,8 @@ def test_no_token_was_sent(header: str | None) -> None:
         ("Bearer a.b.\xe9", "malformed_authorization"),
         ("Bearer a.b.c\x00", "malformed_authorization"),
         ("Bearer a.b.c\n", "malformed_authorization"),
+        ("Bearer\r\n a.b.c", "malformed_authorization"),
+        ("Bearer\x0ba.b.c", "malformed_authorization"),
         ('Bearer {"payload": "x"}', "malformed_authorization"),
         ("Bearer " + "." * 8193, "too_large"),
         ("Bearer " + '"' * 1_000_000, "too_large"),
@@ -112,5 +118,5 @@ def test_the_issuer_is_the_address_of_the_pool(user_pool_id: str, issuer: str) -
     ],
 )
 def test_what_is_no_pool_has_no_issuer(user_pool_id: str) -> None:
-    with pytest.raises(ValueError, match="is not the id of a user pool"):
+    with pytest.raises(ValueError, match=r"' is not the id of a user pool, which is like us-east-1_AbCdEfGhI\.$"):
         issuer_of(user_pool_id)

@@ -278,17 +278,17 @@ def test_without_keys_it_does_not_call_a_token_invalid() -> None:
 
 
 @pytest.mark.parametrize(
-    "overrides",
+    ("overrides", "told"),
     [
-        {"issuer": ""},
-        {"client_ids": []},
-        {"client_ids": [CLIENT_ID, ""]},
-        {"token_uses": []},
-        {"token_uses": ["id", "refresh"]},
+        ({"issuer": ""}, "needs the issuer and at least one app client id."),
+        ({"client_ids": []}, "needs the issuer and at least one app client id."),
+        ({"client_ids": [CLIENT_ID, ""]}, "needs the issuer and at least one app client id."),
+        ({"token_uses": []}, "accepts id tokens, access tokens or both."),
+        ({"token_uses": ["id", "refresh"]}, "accepts id tokens, access tokens or both."),
     ],
 )
-def test_it_does_not_start_without_somebody_to_trust(overrides: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="A verifier"):
+def test_it_does_not_start_without_somebody_to_trust(overrides: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValueError, match=f"^A verifier {told}$"):
         verifier(**overrides)
 
 

@@ -1,5 +1,6 @@
 """When the pool's keys are fetched, how long they are trusted, and what a failing endpoint does to callers."""
 
+import contextlib
 import http.client
 import json
 import threading
@@ -131,16 +132,55 @@ def test_a_new_key_is_found_at_once_when_the_last_fetch_is_not_recent(
     assert knows(keys, KID)
 
 
-def test_a_new_key_is_found_half_a_minute_after_the_last_fetch(
+def test_a_new_key_is_found_at_once_also_just_after_a_fetch(keys: FetchedKeySet, endpoint: Endpoint) -> None:
+    keys.key(KID)
+    endpoint.answer = key_set("new").encode()
+
+    assert knows(keys, NEW_KID)
+    assert not knows(keys, KID)
+
+
+def test_a_new_key_is_found_half_a_minute_after_a_fetch_that_found_nothing(
     keys: FetchedKeySet, endpoint: Endpoint, clock: Clock
 ) -> None:
     keys.key(KID)
+    keys.key("another")
     endpoint.answer = key_set("new").encode()
     clock.now += 29
     assert not knows(keys, NEW_KID)
 
     clock.now += 1
     assert knows(keys, NEW_KID)
+
+
+def test_an_endpoint_that_cannot_make_up_its_mind_is_asked_twice_in_half_a_minute(
+    keys: FetchedKeySet, endpoint: Endpoint
+) -> None:
+    for _ in range(10):
+        for name in ("pool", "new"):
+            endpoint.answer = key_set(name).encode()
+            keys.key(tokens.pool(name).kid)
+
+    assert endpoint.calls == 2
+
+
+@pytest.mark.parametrize(
+    "answer", [key_set().encode(), DOWN, b"{}", b'{"keys": []}'], ids=["up", "down", "not", "empty"]
+)
+@pytest.mark.parametrize("warm", [True, False])
+def test_unknown_ids_cause_one_fetch_in_half_a_minute_whatever_the_endpoint_does(
+    answer: bytes | Exception, warm: bool, keys: FetchedKeySet, endpoint: Endpoint, clock: Clock
+) -> None:
+    if warm:
+        keys.key(KID)
+    endpoint.answer = answer
+    endpoint.calls = 0
+    for number in range(10_000):
+        with contextlib.suppress(KeysUnavailable):
+            assert not knows(keys, f"unknown-{number}")
+        clock.now += 0.01  # 100 seconds altogether
+
+    assert endpoint.calls == 4
 
 
 def test_ten_thousand_unknown_ids_cause_one_fetch(keys: FetchedKeySet, endpoint: Endpoint, clock: Clock) -> None:

@@ -64,6 +64,7 @@ def authority() -> trustme.CA:
 @pytest.fixture(scope="module")
 def server(authority: trustme.CA) -> Iterator[str]:
     """The address of a server that Cognito's could be."""
+    Handler.done.clear()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
     listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

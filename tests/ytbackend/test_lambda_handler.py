@@ -254,6 +254,12 @@ def test_behind_a_balancer_its_own_word_on_the_port_counts():
     assert seen(balancer("/", headers={"host": "balancer.example"}))["headers"]["X-Forwarded-Port"] == "80"
 
 
+def test_a_header_that_was_sent_in_two_cases_is_one_with_both_values():
+    headers = {"Authorization": ["Bearer good"], "authorization": ["Bearer bad"], "Host": [DOMAIN]}
+
+    assert seen(rest("/", multiValueHeaders=headers))["headers"]["Authorization"] == "Bearer good,Bearer bad"
+
+
 def test_a_header_with_an_underscore_is_dropped():
     headers = {"Authorization": ["Bearer good"], "authorization_": ["x"], "X_Real": ["x"], "Host": [DOMAIN]}
 

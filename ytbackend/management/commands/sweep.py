@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error, close_old_connections
 
+from accounts import sign_out
 from transcripts import stored
 from videos import sweeping
 from videos.deadline import SECONDS, Deadline
@@ -28,8 +29,9 @@ class Command(BaseCommand):
 
     help = (
         "Sends what was never sent, takes back videos whose worker is gone, sends due retries, finishes deletions, "
-        "clears dead letters away, deletes files that no row names and mends rows whose files are gone. Run it every "
-        "minute; it is safe to repeat and to run twice at once. What it cannot do in its time the next run does."
+        "clears dead letters away, deletes files that no row names, mends rows whose files are gone, and forgets ended "
+        "sign-ins that no token can belong to. Run it every minute; it is safe to repeat and to run twice at once. "
+        "What it cannot do in its time the next run does."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -66,7 +68,12 @@ class Command(BaseCommand):
         deadline = Deadline(within)
         swept = sweeping.sweep(deadline)
         unnamed, restored = stored.reconcile(deadline)
-        return swept._asdict() | {"files without rows": unnamed, "rows without files": restored}
+        forgotten = sign_out.forget(deadline.passed)
+        return swept._asdict() | {
+            "files without rows": unnamed,
+            "rows without files": restored,
+            "sign-ins forgotten": forgotten,
+        }
 
     def _tell(self, done: dict[str, int]) -> None:
         self.stdout.write(", ".join(f"{name.replace('_', ' ')} {number}" for name, number in done.items()))
