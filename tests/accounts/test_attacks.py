@@ -40,7 +40,7 @@ UNAUTHORIZED = {
     "title": "Unauthorized",
     "status": 401,
     "code": "unauthorized",
-    "detail": "Send a valid Cognito token of this service in the Authorization header.",
+    "detail": "Send a valid Cognito token or API key of this service in the Authorization header.",
 }
 
 
