@@ -36,7 +36,11 @@ class QuerySerializer(StrictSerializer):
     """A query string."""
 
     def parameters(self) -> dict[str, Any]:
-        """What was asked for. Raises ``InvalidQuery``."""
+        """What was asked for. Raises ``InvalidQuery``, also for a name that stands twice."""
+        sent = self.initial_data
+        repeated = [name for name in sent if len(sent.getlist(name)) > 1]
+        if repeated:
+            raise InvalidQuery({name[:50]: ["This stands more than once. Say it once."] for name in repeated})
         try:
             self.is_valid(raise_exception=True)
         except serializers.ValidationError as error:
@@ -82,6 +86,16 @@ class WordField(serializers.ChoiceField):
         return super().to_internal_value(data)
 
 
+class WholeNumberField(serializers.IntegerField):
+    """Digits and nothing else: ``int()`` would also read ``5_0``, ``+5`` and the digits of other scripts."""
+
+    def to_internal_value(self, data: Any) -> int:
+        """Raises ``ValidationError``."""
+        if not (isinstance(data, str) and data.isascii() and data.isdigit()):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
 # The tags that occur: language, script, region, variant (https://www.rfc-editor.org/rfc/rfc5646#section-2.1).
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?(-[A-Za-z0-9]{5,8})*")
 
@@ -122,7 +136,7 @@ class PageQuery(QuerySerializer):
     cursor = serializers.CharField(
         required=False, max_length=4000, help_text="From `next` or `previous` of another page."
     )
-    page_size = serializers.IntegerField(required=False, min_value=1, max_value=100, help_text="20 if left out.")
+    page_size = WholeNumberField(required=False, min_value=1, max_value=100, help_text="20 if left out.")
 
 
 class VideoListQuery(PageQuery):

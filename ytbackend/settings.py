@@ -56,6 +56,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "corsheaders.middleware.CorsMiddleware",  # first, so that errors carry its headers too
     "django.middleware.security.SecurityMiddleware",
+    "ytbackend.bounds.bounded",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -170,6 +171,13 @@ API_BASE_PATH = env.pattern(
     "API_BASE_PATH", r"(/[A-Za-z0-9_.~-]+)+", "a path such as /yt-backend, without a slash at its end"
 )
 MAX_BODY_BYTES = 16 * 1024
+MAX_ADDRESS_BYTES = 8 * 1024  # path and query; a cursor has at most 4000
+MAX_HEADERS, MAX_HEADER_BYTES = 100, 32 * 1024  # without Authorization
+# What Django itself reads, that is forms of the admin and every query; files are not taken by anything.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
+DATA_UPLOAD_MAX_NUMBER_FILES = 0
+FILE_UPLOAD_HANDLERS: list[str] = []
 # What Lambda answers at most, less its headers: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html.
 MAX_ANSWER_BYTES = 6 * 1024 * 1024 - 32 * 1024
 REST_FRAMEWORK = {

@@ -25,17 +25,6 @@ UNDESCRIBED = {
 }
 
 
-@pytest.fixture
-def world(alice, bob, charlie, stranger, sqs, settings, tmp_path) -> ownership.World:
-    settings.STORAGES = settings.STORAGES | {
-        "default": {"BACKEND": "videos.files.SignedFileSystemStorage", "OPTIONS": {"location": tmp_path / "files"}}
-    }
-    clients = {"alice": alice, "bob": bob, "charlie": charlie, "stranger": stranger}
-    filled = ownership.World(sqs, settings.SQS_QUEUE_URL, clients)
-    filled.fill()
-    return filled
-
-
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_nobody_else_sees_or_changes_what_is_alices(world, name):
     assert ownership.nothing_is_given_away(world, OPERATIONS[name]) > 0
