@@ -59,7 +59,7 @@ class TextField(serializers.CharField):
         return super().to_internal_value(data)
 
 
-@extend_schema_field({"type": "string", "maxLength": MAX_CHARACTERS})
+@extend_schema_field({"type": "string", "maxLength": MAX_CHARACTERS, "example": "https://youtu.be/dQw4w9WgXcQ"})
 class YouTubeURLField(TextField):
     """A link to one video; its value is the 11-character id."""
 

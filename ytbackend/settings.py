@@ -212,6 +212,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "ytbackend.api.describe_problems",
+        "ytbackend.described.describe_empty_parameters",
     ],
 }
 
