@@ -15,7 +15,7 @@ from tests.tokens import ALICE, BOB, id_token
 ROOT = Path(__file__).parents[2]
 
 # What does not fit the document is refused by one of these: also by a bound that the document does not say.
-REFUSED = ["400", "401", "404", "405", "406", "409", "413", "414", "415", "429", "431"]
+REFUSED = ["400", "401", "403", "404", "405", "406", "409", "413", "414", "415", "422", "429", "431"]
 # All checks but one: that what fits the schema is accepted. A schema does not say what a link to a video is.
 LEFT_OUT = ("positive_data_acceptance",)
 

@@ -13,6 +13,7 @@ from transcripts.segments import Segment
 from videos.models import Video
 
 LINK = "https://youtu.be/AliceDiary1"  # which alice has submitted, and anybody else may submit, too
+HER_KEY = "alice's own"  # the Idempotency-Key that she has sent
 SAID = [Segment(0, 1500, "Nobody else may hear this")]
 
 
