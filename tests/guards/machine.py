@@ -291,7 +291,10 @@ class Machine(RuleBasedStateMachine):
             assert found == {pk for pk, shown in caller.videos.items() if shown.transcript}
 
     def pages(self, caller: Caller, address: str | None) -> Iterator[dict[str, Any]]:
+        seen: set[str] = set()
         while address:
+            assert address not in seen, "round in circles"
+            seen.add(address)
             answer = self.ask(caller, "GET", address)
             assert answer.status_code == 200
             page = answer.json()
