@@ -29,11 +29,13 @@ FROM ${PYTHON_IMAGE} AS libraries
 RUN apt-get update \
     && apt-get install -y --no-install-recommends gcc libc6-dev libmariadb-dev pkg-config \
     && rm -rf /var/lib/apt/lists/*
-COPY constraints.txt requirements.txt requirements-worker.txt /requirements/
-# Zappa is the API's way to Lambda.
-RUN sed -i '/^zappa==/d' /requirements/requirements.txt \
-    && python -m venv /opt/venv \
-    && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check -r /requirements/requirements-worker.txt
+COPY requirements-build.lock requirements-worker.lock /requirements/
+# The files that the locks name by their hashes, and no other. The first has what compiles the database's driver.
+RUN python -m venv /opt/venv \
+    && for lock in build worker; do \
+         /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes --no-deps \
+             --no-build-isolation -r "/requirements/requirements-$lock.lock" || exit 1; \
+       done
 
 FROM ${PYTHON_IMAGE} AS worker
 # hadolint ignore=DL3008 # as above

@@ -21,11 +21,12 @@ run: $(VENV)/embedded ## the same stack, left running: API, worker, admin, docs
 test: $(VENV)/dev ## all tests, on SQLite and on a private MariaDB, and while things are being killed
 	tests/run.sh
 
-lint: $(VENV)/dev ## style, types, import arrows
+lint: $(VENV)/dev ## style, types, import arrows, risky code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	DJANGO_DEBUG=true $(BIN)/mypy .
 	$(BIN)/lint-imports
+	$(BIN)/bandit -q -r -ll accounts videos transcripts ytbackend
 
 format: $(VENV)/dev ## mend what can be mended by itself, and write openapi.yaml anew
 	$(BIN)/ruff check --fix .

@@ -14,7 +14,7 @@ readonly ENV_FILE=$CONFIG/worker.env
 readonly UNITS=/etc/systemd/system
 readonly UNIT=yt-worker@
 readonly JOURNAL=ytworker                # a journal of its own, with a size of its own
-readonly PARTS="manage.py constraints.txt requirements.txt requirements-worker.txt accounts transcripts videos ytbackend"
+readonly PARTS="manage.py requirements-build.lock requirements-worker.lock accounts transcripts videos ytbackend"
 readonly START_SECONDS=${START_SECONDS:-60}
 
 usage() {
@@ -185,11 +185,12 @@ build() {  # build FOLDER: a release with an environment of its own; the file `c
     run tar -cf "$work/source.tar" -C "$source" -T "$work/files" --mode=u=rwX,go=rX  # also of a checkout that is root's alone
     run tar -xf "$work/source.tar" -C "$1" --no-same-owner --no-same-permissions
     quietly "$python" -m venv "$1/venv"
-    run mkdir "$work/requirements"
-    run cp "$1/constraints.txt" "$1/requirements.txt" "$1/requirements-worker.txt" "$work/requirements"
-    run sed -i '/^zappa==/d' "$work/requirements/requirements.txt"  # the API's way to Lambda
-    quietly "$1/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input \
-        -r "$work/requirements/requirements-worker.txt"
+    # The files that the locks name by their hashes, and no other. The first has what compiles the database's driver.
+    local lock
+    for lock in requirements-build.lock requirements-worker.lock; do
+        quietly "$1/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input \
+            --require-hashes --no-deps --no-build-isolation -r "$1/$lock"
+    done
     # Nothing can be compiled later: the folder is read-only for the worker.
     quietly "$1/venv/bin/python" -m compileall -q "$1/accounts" "$1/transcripts" "$1/videos" "$1/ytbackend"
     # Names the release and not `current`: a worker that still runs when the link moves must not mix two releases.

@@ -2,7 +2,6 @@
 
 import logging
 
-from django.core.exceptions import ValidationError
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import status
@@ -15,6 +14,7 @@ from rest_framework.views import APIView
 
 from accounts.api_keys import MOST_PER_USER, TooManyKeys
 from accounts.authentication import caller
+from accounts.identifiers import identifier
 from accounts.key_serializers import (
     KeyListQuery,
     KeyPageSerializer,
@@ -41,8 +41,8 @@ class KeyLimitReached(APIException):
 def own_key(request: Request, key_id: str) -> ApiKey:
     """The caller's key of this id. Raises ``NotFound``, also for another user's and for what is no id."""
     try:
-        return ApiKey.objects.for_user(caller(request)).get(pk=key_id)
-    except (ApiKey.DoesNotExist, ValidationError) as error:
+        return ApiKey.objects.for_user(caller(request)).get(pk=identifier(key_id))
+    except ApiKey.DoesNotExist as error:
         raise NotFound("You have no key with this id. GET /keys lists yours; ids are UUIDs.") from error
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rest_framework import serializers
+from rest_framework.fields import empty
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -34,7 +35,11 @@ class QuerySerializer(StrictSerializer):
     """A query string."""
 
     def parameters(self) -> dict[str, Any]:
-        """What was asked for. Raises ``InvalidQuery``."""
+        """What was asked for. Raises ``InvalidQuery``, also for a name that stands twice."""
+        sent = self.initial_data
+        repeated = [name for name in sent if len(sent.getlist(name)) > 1]
+        if repeated:
+            raise InvalidQuery({name[:50]: ["This stands more than once. Say it once."] for name in repeated})
         try:
             self.is_valid(raise_exception=True)
         except serializers.ValidationError as error:
@@ -43,13 +48,42 @@ class QuerySerializer(StrictSerializer):
         return found
 
 
+class TruthField(serializers.BooleanField):
+    """``true`` or ``false`` of JSON, and no number or word that could be read as one of them."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        """Raises ``ValidationError``."""
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
+class SwitchField(serializers.BooleanField):
+    """On or off in a query string, in the few words that are documented."""
+
+    TRUE_VALUES = {"1", "true"}
+    FALSE_VALUES = {"0", "false"}
+    NULL_VALUES = set()
+    default_empty_html = empty  # what is not there is not off: it is the default
+
+
+class WholeNumberField(serializers.IntegerField):
+    """Digits and nothing else: ``int()`` would also read ``5_0``, ``+5`` and the digits of other scripts."""
+
+    def to_internal_value(self, data: Any) -> int:
+        """Raises ``ValidationError``."""
+        if not (isinstance(data, str) and data.isascii() and data.isdigit()):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
 class PageQuery(QuerySerializer):
     """The parameters of every list."""
 
     cursor = serializers.CharField(
         required=False, max_length=4000, help_text="From `next` or `previous` of another page."
     )
-    page_size = serializers.IntegerField(required=False, min_value=1, max_value=100, help_text="20 if left out.")
+    page_size = WholeNumberField(required=False, min_value=1, max_value=100, help_text="20 if left out.")
 
 
 class TextField(serializers.CharField):

@@ -3,7 +3,7 @@
 from typing import cast
 
 from drf_spectacular.utils import OpenApiResponse, extend_schema
-from rest_framework import exceptions, serializers, status
+from rest_framework import exceptions, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -12,13 +12,13 @@ from accounts import sign_out
 from accounts.authentication import caller
 from accounts.cognito import Identity
 from accounts.permissions import NeedsToken
-from accounts.strict import StrictSerializer
+from accounts.strict import StrictSerializer, TruthField
 
 
 class SignOutSerializer(StrictSerializer):
     """How far to sign out; an empty body is enough."""
 
-    everywhere = serializers.BooleanField(
+    everywhere = TruthField(
         default=False, help_text="Every sign-in of yours until now, on all devices; otherwise only this token's."
     )
 

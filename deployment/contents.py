@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
 APPLICATIONS = ("accounts", "transcripts", "videos", "ytbackend")
-# Of what zappa asks for, its handler imports these; with the rest it deploys. constraints.txt has their versions.
+# Of what zappa asks for, its handler imports these; with the rest it deploys. So deployment.lock takes only these.
 NEEDED_BY_ZAPPAS_HANDLER = ("durationpy", "werkzeug")
 AWS_SERVICES = ("s3", "secretsmanager", "sqs", "ssm", "sts")  # files, secrets, queue, and whose credentials these are
 
@@ -43,16 +43,6 @@ LEFT_OUT = (
         r".*/(METADATA|entry_points\.txt|licenses|LICEN[CS]E.*|sboms)",
     ),
 )
-
-
-def requirements(folder: Path) -> tuple[Path, str, str]:
-    """A file of what is to be installed with what it asks for; and the pins of zappa and of mysqlclient."""
-    lines = [line.partition("#")[0].strip() for line in (ROOT / "requirements.txt").read_text("utf-8").splitlines()]
-    pins = {line.partition("==")[0]: line for line in lines if "==" in line}
-    zappa = pins.pop("zappa")
-    page = folder / "requirements.txt"
-    page.write_text("\n".join([*pins.values(), *NEEDED_BY_ZAPPAS_HANDLER]) + "\n", "utf-8")
-    return page, zappa, pins["mysqlclient"].partition("==")[2]
 
 
 def leave_out(tree: Path) -> None:

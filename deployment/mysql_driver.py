@@ -21,7 +21,6 @@ from pathlib import Path
 from deployment import elf
 from deployment.interpreter import Interpreter
 
-REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 LIBRARIES = "mysqlclient.libs"
 PLUGINS = f"{LIBRARIES}/plugin"
 # What MySQL 8.4 may ask for: its default, and what it replaced. Without TLS nothing sends a password as it is:
@@ -66,22 +65,22 @@ def fingerprint() -> str:
 _FETCHING = r"PIP_\w+|(HTTPS?|ALL|NO)_PROXY|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE"
 
 
-def build(version: str, interpreter: Interpreter, tools: Path, cache: Path) -> Path:
-    """The wheel of that version of mysqlclient; made where ``cache`` does not have it for the same inputs.
+def build(locked: str, interpreter: Interpreter, tools: Path, cache: Path) -> Path:
+    """The wheel of mysqlclient as it is locked; made where ``cache`` does not have it for the same inputs.
 
-    ``tools`` is the folder of programs of an environment that has ``requirements.txt``.
+    ``tools`` is the folder of programs of an environment that has ``deployment.lock.TOOLS``.
     """
-    inputs = (version, interpreter.version, interpreter.machine, fingerprint(), _read(REQUIREMENTS), _read(__file__))
+    inputs = (locked, interpreter.version, interpreter.machine, fingerprint(), tools.parent.name, _read(__file__))
     folder = cache / f"mysqlclient-{hashlib.sha256(repr(inputs).encode()).hexdigest()[:16]}"
     if not folder.exists():
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache, prefix="driver-") as work:
-            made = _build(version, interpreter, tools, Path(work))
+            made = _build(locked, interpreter, tools, Path(work))
             made.parent.rename(folder)  # all or nothing
     return next(folder.glob("*.whl"))
 
 
-def _build(version: str, interpreter: Interpreter, tools: Path, work: Path) -> Path:
+def _build(locked: str, interpreter: Interpreter, tools: Path, work: Path) -> Path:
     environment = {
         "PATH": f"{tools}:{os.environ['PATH']}",
         "HOME": os.environ.get("HOME", str(work)),  # pip's configuration
@@ -93,7 +92,9 @@ def _build(version: str, interpreter: Interpreter, tools: Path, work: Path) -> P
         "LDFLAGS": "-Wl,--build-id=none -Wl,--strip-all",
     } | {name: value for name, value in os.environ.items() if re.fullmatch(_FETCHING, name, re.IGNORECASE)}
     wheel = ["-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-cache-dir"]
-    wheel += ["--no-build-isolation", "--no-binary=mysqlclient", f"--wheel-dir={work}/raw", f"mysqlclient=={version}"]
+    wheel += ["--no-build-isolation", "--no-binary=mysqlclient", f"--wheel-dir={work}/raw", "--require-hashes"]
+    (work / "locked.txt").write_text(locked, "utf-8")
+    wheel += [f"--requirement={work}/locked.txt"]
     _run([tools / "python", *wheel], environment, "mysqlclient could not be compiled.", _INSTALL)
     repair = ["repair", "--plat", f"manylinux_2_34_{interpreter.machine}", "--wheel-dir", str(work / "repaired")]
     _run(

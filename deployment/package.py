@@ -18,7 +18,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from deployment import archive, contents, mysql_driver
+from deployment import archive, contents, lock, mysql_driver
 from deployment.contents import ROOT
 from deployment.interpreter import Interpreter, find
 
@@ -26,8 +26,9 @@ DIST = ROOT / "dist"
 PACKAGE = DIST / "yt-backend.zip"
 STAGE = "default"
 MANIFEST = "package.json"  # at the zip's root: what it was made of
-_INPUTS = ("requirements.txt", "constraints.txt", "zappa_settings.json", "deployment/requirements.txt")
-_BUILDERS = ("archive", "contents", "elf", "interpreter", "mysql_driver", "package")  # modules that decide on its bytes
+_INPUTS = (lock.LAMBDA, lock.TOOLS, "zappa_settings.json")
+# Modules that decide on its bytes.
+_BUILDERS = ("archive", "contents", "elf", "interpreter", "lock", "mysql_driver", "package")
 
 # Zappa's own code writes the module that its handler reads. What differs between accounts does not go in: the function
 # gets it by its variables, and the handler learns region, domain and base path from each event.
@@ -82,21 +83,14 @@ def build(target: Path = PACKAGE, *, cache: Path | None = None) -> Path:
 
 def fill(tree: Path, work: Path, interpreter: Interpreter, cache: Path) -> None:
     """Puts everything but byte code into ``tree``: the dependencies, our applications, Zappa's settings."""
-    page, zappa, driver = contents.requirements(work)
-    tools = _tools(interpreter, zappa, cache)
-    wheel = mysql_driver.build(driver, interpreter, tools, cache)
-    install: list[str | Path] = [
-        tools / "python",
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-compile",
-    ]
-    install += ["--only-binary=:all:", f"--target={tree}", f"--constraint={ROOT / 'constraints.txt'}"]
-    _run(*install, f"--find-links={wheel.parent}", f"--requirement={page}")
-    _run(*install, "--no-deps", zappa)
+    tools = _tools(interpreter, cache)
+    locked = lock.locked(lock.LAMBDA)
+    wheel = mysql_driver.build(locked.pop("mysqlclient"), interpreter, tools, cache)
+    page = work / "locked.txt"
+    page.write_text("".join(locked.values()), "utf-8")
+    install = [*_pip(tools), "--only-binary=:all:", "--no-compile", f"--target={tree}"]
+    _run(*install, "--require-hashes", f"--requirement={page}")
+    _run(*install, wheel)  # of the file that its hash was asked for, compiled here
     contents.leave_out(tree)
     for path in contents.own_files():
         (tree / path.parent).mkdir(parents=True, exist_ok=True)
@@ -122,26 +116,24 @@ def zappa_settings(tools: Path, work: Path) -> str:
     return _run(*command, folder=elsewhere, environment=environment)
 
 
-def _tools(interpreter: Interpreter, zappa: str, cache: Path) -> Path:
+def _tools(interpreter: Interpreter, cache: Path) -> Path:
     """The programs of an environment that has what builds the package; made where it is not there yet."""
-    wanted = [mysql_driver.REQUIREMENTS, ROOT / "constraints.txt"]
-    key = hashlib.sha256(repr((interpreter, zappa, [path.read_bytes() for path in wanted])).encode()).hexdigest()[:16]
+    wanted = ROOT / lock.TOOLS
+    key = hashlib.sha256(repr((interpreter, wanted.read_bytes())).encode()).hexdigest()[:16]
     folder = cache / f"tools-{key}"
     complete = folder / "complete"
     if not complete.exists():
         shutil.rmtree(folder, ignore_errors=True)
         _run(interpreter.path, "-m", "venv", folder)
-        pip: list[str | Path] = [
-            folder / "bin" / "python",
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-        ]
-        _run(*pip, f"--constraint={wanted[1]}", f"--requirement={wanted[0]}", zappa)
+        _run(*_pip(folder / "bin"), "--require-hashes", f"--requirement={wanted}")
         complete.touch()
     return folder / "bin"
+
+
+def _pip(programs: Path) -> list[str | Path]:
+    """What installs the files that a lock names, and nothing that they would pull in."""
+    quiet = ["--quiet", "--disable-pip-version-check"]
+    return [programs / "python", "-m", "pip", "install", *quiet, "--no-deps"]
 
 
 @contextlib.contextmanager

@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.http import HttpResponseBase, HttpResponseRedirect
 from django.utils.encoding import force_bytes
 from drf_spectacular.types import OpenApiTypes
@@ -16,6 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import caller
+from accounts.identifiers import identifier
 from transcripts import stored
 from transcripts.models import Transcript
 from transcripts.renderers import TRANSCRIPT_RENDERERS, FormatNegotiation
@@ -124,8 +124,8 @@ class TranscriptDetailView(_FormattedView):
     def get(self, request: Request, id: str) -> HttpResponseBase:  # noqa: A002
         """A transcript by its own id, as JSON, plain text, SubRip or WebVTT."""
         try:
-            transcript = Transcript.objects.for_user(caller(request)).select_related("video").get(pk=id)
-        except (Transcript.DoesNotExist, ValidationError) as error:
+            transcript = Transcript.objects.for_user(caller(request)).select_related("video").get(pk=identifier(id))
+        except Transcript.DoesNotExist as error:
             raise NotFound("You have no transcript with this id. GET /transcripts lists yours.") from error
         return self.formatted(request, transcript, transcript.video)
 

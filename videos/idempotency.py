@@ -20,6 +20,8 @@ MAX_CHARACTERS = 255
 # A string of RFC 8941, as the draft wants it; or, as most clients send it, bare.
 _STRING = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])+)"')
 _BARE = re.compile(r"[A-Za-z0-9_.~:/+=-]+")
+# Both, as the OpenAPI document says it.
+PATTERN = r'^([A-Za-z0-9_.~:/+=-]{1,255}|"([ !#-\[\]-~]|\\["\\]){1,255}")$'
 
 
 class MalformedKey(ValueError):

@@ -39,7 +39,7 @@ def limit_headers(*answers: int) -> list[OpenApiParameter]:
 
 KEY_HEADER = OpenApiParameter(
     "Idempotency-Key",
-    OpenApiTypes.STR,
+    {"type": "string", "pattern": idempotency.PATTERN},
     OpenApiParameter.HEADER,
     description="A text of your own, such as a UUID. For a day, the same request with the same key gets the answer "
     "of the first one, and is counted once; another request with it is refused.",

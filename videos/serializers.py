@@ -11,7 +11,7 @@ from videos.models import Attempt, Video
 from videos.youtube_url import MAX_CHARACTERS, InvalidYouTubeURL, video_id
 
 
-@extend_schema_field({"type": "string", "maxLength": MAX_CHARACTERS})
+@extend_schema_field({"type": "string", "maxLength": MAX_CHARACTERS, "example": "https://youtu.be/dQw4w9WgXcQ"})
 class YouTubeURLField(TextField):
     """A link to one video; its value is the 11-character id."""
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 
 from django.core import signing
-from django.core.exceptions import ValidationError
 from django.core.files.storage import default_storage
 from django.db.models import Q
 from django.http import FileResponse, HttpResponseRedirect
@@ -21,6 +20,7 @@ from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
 from accounts.authentication import caller
+from accounts.identifiers import identifier
 from videos import files, idempotency, services
 from videos.models import Video
 from videos.rate_limit import KEY_HEADER, KeyMismatch, Metered, idempotency_key, limit_headers
@@ -61,8 +61,8 @@ class StorageUnavailable(APIException):
 def own_video(request: Request, video_id: str) -> Video:
     """The caller's video of this id. Raises ``NotFound``, also for another user's and for what is no id."""
     try:
-        return Video.objects.for_user(caller(request)).get(pk=video_id)
-    except (Video.DoesNotExist, ValidationError) as error:
+        return Video.objects.for_user(caller(request)).get(pk=identifier(video_id))
+    except Video.DoesNotExist as error:
         raise NotFound("You have no video with this id. GET /videos lists yours; ids are UUIDs.") from error
 
 

@@ -1,11 +1,12 @@
 """What every endpoint shares: the shape of errors, and the bounds of a body."""
 
+import itertools
 import json
 import logging
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from django.conf import settings
@@ -15,12 +16,20 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
+from rest_framework.metadata import BaseMetadata
 from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
 from rest_framework.settings import api_settings
 
 from ytbackend import request_id
 
+if TYPE_CHECKING:
+    from rest_framework.views import APIView  # which imports this module
+
 log = logging.getLogger(__name__)
+
+MAX_PLACES = 20  # so many complaints are enough, and no answer is larger than what it answers
+MAX_DEPTH = 8  # of a body; the deepest that is accepted is a list in an object
 
 # The same for every 401, so that an answer never tells what was wrong with a token.
 _UNAUTHORIZED = "Send a valid Cognito token or API key of this service in the Authorization header."
@@ -55,7 +64,8 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> HttpRespo
     if not isinstance(error, exceptions.APIException):
         return None
     if isinstance(error, exceptions.ValidationError):
-        places = list(_query_places(error.detail) if getattr(error, "in_query", False) else _places(error.detail))
+        found = _query_places(error.detail) if getattr(error, "in_query", False) else _places(error.detail)
+        places = list(itertools.islice(found, MAX_PLACES))
         return problem(400, "invalid_request", _summary(places), errors=places)
     headers = {}
     if wait := getattr(error, "wait", None):
@@ -150,6 +160,14 @@ def server_error(request: HttpRequest) -> HttpResponse:
     )
 
 
+class AllowedMethods(BaseMetadata):
+    """What ``OPTIONS`` answers: how the address may be called. The rest stands in the OpenAPI document."""
+
+    def determine_metadata(self, request: Request, view: "APIView") -> dict[str, Any]:
+        """The methods."""
+        return {"methods": view.allowed_methods}
+
+
 class BodyTooLarge(exceptions.APIException):
     """413."""
 
@@ -158,8 +176,13 @@ class BodyTooLarge(exceptions.APIException):
     default_detail = f"The body may have at most {settings.MAX_BODY_BYTES} bytes."
 
 
+def body_too_large() -> HttpResponse:
+    """413, for a body that no parser looks at."""
+    return problem(BodyTooLarge.status_code, BodyTooLarge.default_code, BodyTooLarge.default_detail)
+
+
 class BoundedJSONParser(BaseParser):
-    """JSON of at most ``MAX_BODY_BYTES``; strict: UTF-8, no NaN, no key twice."""
+    """JSON of at most ``MAX_BODY_BYTES`` and ``MAX_DEPTH``; strict: UTF-8, no NaN, no key twice, no half character."""
 
     media_type = "application/json"
 
@@ -174,26 +197,42 @@ class BoundedJSONParser(BaseParser):
         if len(body) > settings.MAX_BODY_BYTES:
             raise BodyTooLarge
         try:
-            return json.loads(body.decode(), object_pairs_hook=_once, parse_constant=_refuse_constant)
-        except _RepeatedKey as error:
-            raise exceptions.ParseError(f"The key {error} stands twice in the body.", code="malformed_json") from error
+            found = json.loads(body.decode(), object_pairs_hook=_once, parse_constant=_refuse_constant)
+            _check(found, MAX_DEPTH)
+        except _Unclear as error:
+            raise exceptions.ParseError(str(error), code="malformed_json") from error
         except (ValueError, RecursionError) as error:
             raise exceptions.ParseError(
                 'The body must be JSON, such as {"url": "https://youtu.be/dQw4w9WgXcQ"}.', code="malformed_json"
             ) from error
+        return found
 
 
-class _RepeatedKey(Exception):
-    """Which of the two values was meant, nobody can tell."""
+class _Unclear(Exception):
+    """It is JSON, but nobody can tell what it means, or hold it."""
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise _RepeatedKey(json.dumps(key[:50]))
+            raise _Unclear(f"The key {json.dumps(key[:50])} stands twice in the body.")
         found[key] = value
     return found
+
+
+def _check(value: Any, depth: int) -> None:
+    """Raises ``_Unclear`` for what is nested too deeply, and for half of a surrogate pair, which is no text."""
+    if isinstance(value, str):
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            raise _Unclear(
+                f"The text {json.dumps(value[:50])} holds half of a character: a surrogate without its pair."
+            )
+    elif isinstance(value, dict | list):
+        if not depth:
+            raise _Unclear(f"The body is nested more than {MAX_DEPTH} levels deep.")
+        for inner in itertools.chain(value, value.values() if isinstance(value, dict) else ()):
+            _check(inner, depth - 1)
 
 
 def _refuse_constant(name: str) -> None:

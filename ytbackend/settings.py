@@ -66,6 +66,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "ytbackend.headers.ExactCors",
     "ytbackend.headers.own_host",
+    "ytbackend.bounds.bounded",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -197,6 +198,13 @@ API_BASE_PATH = env.pattern(
     "API_BASE_PATH", r"(/[A-Za-z0-9_.~-]+)+", "a path such as /yt-backend, without a slash at its end"
 )
 MAX_BODY_BYTES = 16 * 1024
+MAX_ADDRESS_BYTES = 8 * 1024  # path and query; a cursor has at most 4000
+MAX_HEADERS, MAX_HEADER_BYTES = 100, 32 * 1024  # without Authorization
+# What Django itself reads, that is forms of the admin and every query; files are not taken by anything.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
+DATA_UPLOAD_MAX_NUMBER_FILES = 0
+FILE_UPLOAD_HANDLERS: list[str] = []
 # What Lambda answers at most, less its headers: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html.
 MAX_ANSWER_BYTES = 6 * 1024 * 1024 - 32 * 1024
 REST_FRAMEWORK = {
@@ -211,6 +219,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["ytbackend.api.BoundedJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PAGINATION_CLASS": "ytbackend.pagination.KeysetPagination",
+    "DEFAULT_METADATA_CLASS": "ytbackend.api.AllowedMethods",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "ytbackend.api.exception_handler",
     "URL_FORMAT_OVERRIDE": None,
@@ -237,6 +246,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "ytbackend.api.describe_problems",
+        "ytbackend.described.describe_empty_parameters",
     ],
 }
 

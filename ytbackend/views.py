@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Any, cast
 
 from django.conf import settings
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework import serializers
 from rest_framework.authentication import BaseAuthentication
@@ -18,6 +18,7 @@ from accounts.authentication import caller
 from accounts.cognito import Identity
 from accounts.models import ApiKey
 from accounts.staff import IsStaff
+from accounts.strict import QuerySerializer, SwitchField
 from videos import quotas
 from videos.models import Breaker
 from ytbackend import health
@@ -114,13 +115,19 @@ class RootView(OpenView):
         )
 
 
+class HealthQuery(QuerySerializer):
+    """The parameter of ``GET /health``."""
+
+    deep = SwitchField(default=False, help_text="Look at everything. For staff: the pool's group `staff`.")
+
+
 class HealthView(APIView):
     """``GET /health``: open to all, but for a deep look."""
 
     @property
     def _is_deep(self) -> bool:
         request = getattr(self, "request", None)  # the schema is made without one
-        return request is not None and request.GET.get("deep") in ("1", "true")
+        return request is not None and bool(SwitchField.TRUE_VALUES.intersection(request.GET.getlist("deep")))
 
     def get_authenticators(self) -> list[BaseAuthentication]:
         """Nobody is looked at who asks for what is open; so a token that has expired does no harm there."""
@@ -131,9 +138,7 @@ class HealthView(APIView):
         return [IsStaff()] if self._is_deep else []
 
     @extend_schema(
-        parameters=[
-            OpenApiParameter("deep", bool, description="Look at everything. For staff: the pool's group `staff`.")
-        ],
+        parameters=[HealthQuery],
         auth=[{}, {"cognito": []}],  # type: ignore[list-item]  # security objects, as OpenAPI has them
         responses={200: HealthSerializer, 403: OpenApiResponse(None, "A deep look is for staff.")},
         operation_id="readHealth",
@@ -145,6 +150,7 @@ class HealthView(APIView):
 
         With `deep=1` it also tries queue and storage, and tells what a deployment lacks: for staff alone.
         """
+        wanted = HealthQuery(data=request.query_params).parameters()
         breaker = Breaker.objects.youtube()
         youtube = {
             "status": "unavailable" if breaker.is_open else "ok",
@@ -153,7 +159,7 @@ class HealthView(APIView):
         }
         answer: dict[str, Any] = {"status": "degraded" if breaker.is_open else "ok", "version": settings.VERSION}
         answer["youtube"] = youtube
-        if self._is_deep:
+        if wanted["deep"]:
             found = health.findings()
             answer["findings"] = [finding._asdict() for finding in found]
             if any(finding.status == "failed" for finding in found):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from deployment import contents, inspect_package, interpreter, mysql_driver
+from deployment import contents, inspect_package, interpreter, lock, mysql_driver
 from deployment import package as packing
 
 ROOT = contents.ROOT
@@ -24,7 +24,7 @@ def test_it_passes_every_proof(package, capsys):
 def test_it_is_the_same_when_it_is_built_in_another_folder(package, tmp_path):
     for name in ("deployment", *contents.APPLICATIONS):
         shutil.copytree(ROOT / name, tmp_path / "copy" / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("requirements.txt", "constraints.txt", "zappa_settings.json"):
+    for name in (lock.LAMBDA, "zappa_settings.json"):
         shutil.copy(ROOT / name, tmp_path / "copy")
     (tmp_path / "scratch").mkdir()
     # Its own compiling, of the driver too; only the programs that do it are the same.

@@ -75,13 +75,14 @@ class Life(NamedTuple):
 
 
 def pack(share: Path, name: str, change: tuple[str, str, str] | None = None) -> None:
-    """The worker's source without requirements, and with a change: file, text, and what takes its place."""
+    """The worker's source with empty locks, and with a change: file, text, and what takes its place."""
     source = share / name
     source.mkdir()
     for part in PARTS:
         copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copyfile
         copy(ROOT / part, source / part)
-    (source / "requirements-worker.txt").write_text("# what is needed is here already\n")
+    for lock in ("requirements-build.lock", "requirements-worker.lock"):
+        (source / lock).write_text("# what is needed is here already\n")
     if change:
         page, before, after = change
         text = (source / page).read_text()

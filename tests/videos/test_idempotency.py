@@ -1,5 +1,6 @@
 """``Idempotency-Key``: the same request twice is one, and another request with its key is refused."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -48,6 +49,7 @@ def post(client, key: str | None = KEY, **body):
 )
 def test_a_key_is_a_string_of_structured_fields_or_bare(header, key):
     assert key_in(header) == key
+    assert re.fullmatch(idempotency.PATTERN, header.strip())
 
 
 @pytest.mark.parametrize(
@@ -73,6 +75,7 @@ def test_a_key_is_a_string_of_structured_fields_or_bare(header, key):
 def test_anything_else_is_none(header):
     with pytest.raises(idempotency.MalformedKey, match="1 to 255 ASCII characters"):
         key_in(header)
+    assert not re.fullmatch(idempotency.PATTERN, header.strip())
 
 
 @with_database

@@ -6,6 +6,7 @@ Whole events through the packaged zip are in ``tests/deployment``.
 import base64
 import contextlib
 import json
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -407,7 +408,17 @@ JSON = st.recursive(
 ANY_EVENT = [rest("/videos", OWN_DOMAIN, "/v1"), http_api("/default/videos"), balancer("/videos")]
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+# A number makes a long run (python -m tests.guards events).
+BROKEN_EVENTS = int(os.environ.get("BROKEN_EVENTS", "100"))
+
+
+@pytest.mark.timeout(7200)
+@settings(
+    max_examples=BROKEN_EVENTS,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(event=st.sampled_from(ANY_EVENT), data=st.data())
 def test_a_broken_event_is_answered_or_refused(event, data):
     for _ in range(data.draw(st.integers(1, 3))):

@@ -1,0 +1,16 @@
+"""The world in which every operation is tried."""
+
+import pytest
+
+from tests.guards import ownership
+
+
+@pytest.fixture
+def world(alice, bob, charlie, stranger, sqs, settings, tmp_path) -> ownership.World:
+    settings.STORAGES = settings.STORAGES | {
+        "default": {"BACKEND": "videos.files.SignedFileSystemStorage", "OPTIONS": {"location": tmp_path / "files"}}
+    }
+    clients = {"alice": alice, "bob": bob, "charlie": charlie, "stranger": stranger}
+    filled = ownership.World(sqs, settings.SQS_QUEUE_URL, clients)
+    filled.fill()
+    return filled
