@@ -10,6 +10,8 @@ import json
 import logging
 import uuid
 from collections.abc import Sequence
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.conf import settings
@@ -88,6 +90,32 @@ def receive_dead(url: str) -> list[Message]:
     """Up to ten messages from the dead-letter queue, without waiting."""
     answer = _call("receive_message", url=url, MaxNumberOfMessages=10, VisibilityTimeout=DEAD_HIDDEN_SECONDS)
     return [Message(message["ReceiptHandle"], message["Body"]) for message in answer.get("Messages", ())]
+
+
+def release_dead(url: str, message: Message) -> None:
+    """This dead letter was only looked at: the next who looks sees it at once."""
+    _call("change_message_visibility", url=url, ReceiptHandle=message.receipt, VisibilityTimeout=0)
+
+
+class Depth(NamedTuple):
+    """About how many messages there are; SQS itself calls its counts approximate."""
+
+    waiting: int
+    in_flight: int
+    delayed: int
+
+
+def depth(url: str = "") -> Depth:
+    """Of our queue, or of the one with this URL. Raises ``QueueUnavailable``."""
+    names = [f"ApproximateNumberOfMessages{kind}" for kind in ("", "NotVisible", "Delayed")]
+    found = _call("get_queue_attributes", url=url, AttributeNames=names).get("Attributes", {})
+    return Depth(*(int(found.get(name, 0)) for name in names))
+
+
+def clock() -> datetime:
+    """What time SQS has, by the head of an answer (https://www.rfc-editor.org/rfc/rfc9110#section-6.6.1)."""
+    answer = _call("get_queue_attributes", AttributeNames=["QueueArn"])
+    return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
 
 
 def delete_dead(url: str, message: Message) -> None:
