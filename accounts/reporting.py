@@ -228,7 +228,7 @@ class OperatorCommand(BaseCommand):
         except KeyboardInterrupt:
             raise Stopped("Stopped at once. What was done stays done.") from None
 
-    def run(self, report: Report, **options: Any) -> None:
+    def run(self, report: Report, *args: Any, **options: Any) -> None:
         """What the command does."""
         raise NotImplementedError
 

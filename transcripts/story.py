@@ -1,6 +1,7 @@
 """A video's story, from the rows and the files: what operators and scripts are told."""
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.files.storage import default_storage
@@ -26,7 +27,7 @@ def matches(text: str, *, limit: int = 50) -> list[Video]:
 
 def tell(video: Video) -> dict[str, Any]:
     """Everything but the text itself. Files are None where storage does not answer. Raises what the database raises."""
-    transcript = Transcript.objects.without_text().filter(video=video).first()  # type: ignore[attr-defined]
+    transcript = Transcript.objects.without_text().filter(video=video).first()
     return {
         "id": video.pk,
         "url": video.url,
@@ -76,7 +77,7 @@ def _error(video: Video) -> dict[str, Any] | None:
     return {"code": video.error_code, "detail": video.error_detail, "retryable": video.error_retryable}
 
 
-def _attempt(row: dict[str, Any]) -> dict[str, Any]:
+def _attempt(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in ("id", "video_id")}
 
 

@@ -5,6 +5,7 @@ for a row what is missing. So a dead letter of ours only has to be cleared away.
 """
 
 import logging
+import uuid
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from videos import queue, services
 from videos.deadline import Deadline
 from videos.models import Video
 
+NOBODY = uuid.UUID(int=0)
 BATCHES = 10  # of ten letters, in one sweep
 
 log = logging.getLogger(__name__)
@@ -59,7 +61,7 @@ def send_again(url: str, letter: Letter) -> str:
 
     A video in work is left to its worker, and what has ended stays so.
     """
-    queued = Video.objects.filter(pk=letter.message.video_id, status=Video.Status.QUEUED).first()
+    queued = Video.objects.filter(pk=letter.message.video_id or NOBODY, status=Video.Status.QUEUED).first()
     if queued:
         queued.unsent()  # first, so that the sweep sends it where we cannot
         if not services.send(queued):
@@ -70,7 +72,7 @@ def send_again(url: str, letter: Letter) -> str:
 
 def drop(url: str, letter: Letter) -> str:
     """The letter is gone; a video of ours that waits is sent by the next sweep all the same."""
-    for video in Video.objects.filter(pk=letter.message.video_id):
+    for video in Video.objects.filter(pk=letter.message.video_id or NOBODY):
         video.unsent()
     queue.delete_dead(url, letter.message)
     return "dropped"

@@ -139,13 +139,19 @@ def dead_letter_url() -> str:
 
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
     """
-    answer = _call("get_queue_attributes", AttributeNames=["RedrivePolicy"])
-    policy = answer.get("Attributes", {}).get("RedrivePolicy")
+    policy = redrive_policy()
     if not policy:
         return ""
-    *_, account, name = json.loads(policy)["deadLetterTargetArn"].split(":")
+    *_, account, name = policy["deadLetterTargetArn"].split(":")
     url: str = _call("get_queue_url", url=None, QueueName=name, QueueOwnerAWSAccountId=account)["QueueUrl"]
     return url
+
+
+def redrive_policy() -> dict[str, Any]:
+    """``deadLetterTargetArn`` and ``maxReceiveCount``; empty where the queue has none."""
+    answer = _call("get_queue_attributes", AttributeNames=["RedrivePolicy"])
+    policy: dict[str, Any] = json.loads(answer.get("Attributes", {}).get("RedrivePolicy") or "{}")
+    return policy
 
 
 def _call(operation: str, *, timeout: int = 2, url: str | None = "", **parameters: Any) -> dict[str, Any]:
