@@ -129,7 +129,7 @@ class Progress:
         elif time.monotonic() - self._told >= PLAIN_SECONDS:
             self._told = time.monotonic()
             of = "" if self._total is None else f" of {self._total:,}"
-            self._report.say(f"{self.done:,}{of} {self._unit}, {self.per_second:,.0f} a second")
+            self._report.note(f"{self.done:,}{of} {self._unit}, {self.per_second:,.0f} a second")
 
     @property
     def per_second(self) -> float:
@@ -138,7 +138,7 @@ class Progress:
 
 
 class Report:
-    """What a command says. With ``--json`` only JSON goes to stdout; what is for people goes to stderr."""
+    """What a command says. With ``--json`` only JSON goes to stdout; progress and warnings go to stderr."""
 
     def __init__(self, command: BaseCommand, *, as_json: bool, dry_run: bool = False) -> None:
         self._command = command
@@ -146,8 +146,13 @@ class Report:
         self.dry_run = dry_run
 
     def say(self, text: str = "", style: str = "") -> None:
-        """A line for people; ``style`` is one of Django's, such as SUCCESS or ERROR."""
-        self._write(self._command.stderr if self.as_json else self._command.stdout, text, style)
+        """A line for people alone; ``style`` is one of Django's, such as SUCCESS or ERROR."""
+        if not self.as_json:
+            self._write(self._command.stdout, text, style)
+
+    def note(self, text: str) -> None:
+        """A line about how far it is, also beside JSON."""
+        self._write(self._command.stderr if self.as_json else self._command.stdout, text, "")
 
     def warn(self, text: str) -> None:
         """A line about what went wrong, also where nobody reads the rest."""
@@ -213,7 +218,9 @@ class OperatorCommand(BaseCommand):
         parser.description = textwrap.fill(" ".join(self.help.split()), 100)
         if self.changes:
             parser.add_argument("--dry-run", action="store_true", help="Say what would be done, and change nothing.")
-        parser.add_argument("--json", action="store_true", help="JSON on stdout for scripts; all else on stderr.")
+        parser.add_argument(
+            "--json", action="store_true", help="JSON for scripts on stdout; progress and what goes wrong on stderr."
+        )
         return parser
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -128,7 +128,7 @@ class Extraction:
 
     def offers(self) -> dict[str, list[dict[str, Any]]]:
         """What there is to download: caption tracks, and formats of the original sound."""
-        sound = ("format_id", "ext", "acodec", "abr", "filesize", "language")
+        sound = ("format_id", "ext", "acodec", "filesize", "language")
         return {
             "captions": [{"language": track.language, "automatic": track.automatic} for track in self._tracks],
             "audio": [{name: f.get(name) for name in sound} for f in streams.original(self._formats)],

@@ -103,7 +103,7 @@ class _Batch:
                     stopping.wait(begun + progress.done / self._rate - time.monotonic())
         self._report.line({"summary": dict(self._results), "seconds": round(time.monotonic() - begun, 2)})
         if not self._one_by_one:
-            self._report.say(f"{self._results['queued']:,} videos started, {progress.per_second:,.0f} a second.")
+            self._report.say(f"Started {self._results['queued']:,}, {progress.per_second:,.0f} a second.")
         if self._results["unsent"]:
             self._report.warn(f"{self._results['unsent']:,} of them could not be sent: the next sweep does that.")
         self._end(stopped=stopped, total=total, minutes=int((time.monotonic() - begun) // 60) + 1)

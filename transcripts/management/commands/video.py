@@ -49,8 +49,8 @@ def _short(video: Video) -> dict[str, Any]:
 
 def _show(report: Report, told: dict[str, Any], words: list[tuple[int, str]]) -> None:
     length = f", {lasting(told['duration_ms'] / 1000)}" if told["duration_ms"] else ""
-    by = f" — {told['channel']}" if told["channel"] else ""
-    report.say(f"{_one_line(told['title']) or '(no title yet)'}{_one_line(by)}{length}")
+    by = f" — {_one_line(told['channel'])}" if told["channel"] else ""
+    report.say(f"{_one_line(told['title']) or '(no title yet)'}{by}{length}")
     report.say(f"  {told['url']}   video {told['id']}")
     report.say(f"  user {told['user']['id']} {told['user']['email']}")
     wanted = f" in {told['wanted_language']}" if told["wanted_language"] else ""

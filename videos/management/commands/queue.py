@@ -76,9 +76,17 @@ def _advice(found: Backlog) -> list[str]:
         advice.append("What waits for a sweep goes on within a minute. If not, it does not run: `manage.py sweep`.")
     if found.youtube_refuses_since:
         advice.append("`manage.py check_youtube ID` on the worker's machine says what YouTube answers.")
-    if found.queued and not found.processing and not found.youtube_refuses_since:
+    if found.oldest and not found.processing and not found.youtube_refuses_since and _seconds(found) > _SOON_SECONDS:
         advice.append("Nobody works. Is a worker running? `deploy_worker.sh status` on its machine.")
     return advice
+
+
+_SOON_SECONDS = 60  # by then a worker that is there has begun
+
+
+def _seconds(found: Backlog) -> float:
+    """For how long the oldest waits."""
+    return (timezone.now() - found.oldest).total_seconds() if found.oldest else 0
 
 
 _HEAD = "   time  wait  flight  delayed  dead | queued  unsent  later  in work  lost | oldest"
@@ -87,7 +95,7 @@ _HEAD = "   time  wait  flight  delayed  dead | queued  unsent  later  in work  
 def _line(found: Backlog) -> str:
     waiting, flight, delayed = found.messages or ("?", "?", "?")
     dead = "?" if found.dead is None else found.dead
-    oldest = "-" if found.oldest is None else lasting((timezone.now() - found.oldest).total_seconds())
+    oldest = "-" if found.oldest is None else lasting(_seconds(found))
     return (
         f"{time.strftime('%H:%M:%S')}{waiting:>5}{flight:>8}{delayed:>9}{dead:>6} |{found.queued:>7}{found.unsent:>8}"
         f"{found.waiting_for_retry:>7}{found.processing:>9}{found.abandoned:>6} | {oldest}"
