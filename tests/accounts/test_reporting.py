@@ -4,10 +4,14 @@ import io
 import os
 import pty
 import signal
+import subprocess
+import sys
+import termios
 from argparse import ArgumentTypeError
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command, get_commands, load_command_class
 from django.core.management.base import BaseCommand
 from django.db import OperationalError
@@ -113,19 +117,28 @@ def test_progress_is_plain_lines_where_there_is_no_terminal(monkeypatch):
     assert out.getvalue().startswith("10 of 20 videos, ")
 
 
-def test_progress_is_a_bar_on_a_terminal(monkeypatch):
-    ours, theirs = pty.openpty()
-    with os.fdopen(theirs, "w") as terminal:
-        monkeypatch.setattr("sys.stderr", terminal)
-        speaker, out, _ = report()
-        with speaker.progress(20, "videos") as progress:
-            progress.advance(20)
-            progress._bar.refresh()
-        shown = os.read(ours, 4096).decode()
-    os.close(ours)
+_TWENTY = """
+from django.core.management.base import BaseCommand
+from accounts.reporting import Report
+with Report(BaseCommand(), as_json=False).progress(20, "videos") as progress:
+    progress.advance(20)
+    progress._bar.refresh()
+"""
 
+
+def test_progress_is_a_bar_on_a_terminal():
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (30, 100))
+
+    done = subprocess.run(
+        [sys.executable, "-c", _TWENTY], cwd=settings.BASE_DIR, stderr=theirs, stdout=subprocess.PIPE, check=False
+    )
+    shown = os.read(ours, 4096).decode()
+    for end in (ours, theirs):
+        os.close(end)
+
+    assert (done.returncode, done.stdout) == (0, b"")
     assert "20/20" in shown
-    assert out.getvalue() == ""
 
 
 # --- Ctrl-C
