@@ -296,7 +296,12 @@ def test_ctrl_c_ends_it_between_two_steps_and_the_same_call_goes_on(environment,
     call = [sys.executable, "manage.py", "reprocess", "--state=failed", "--json"]
 
     process = subprocess.Popen(
-        [*call, "--rate=20/s"], cwd=project.BASE_DIR, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*call, "--rate=20/s"],
+        cwd=project.BASE_DIR,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        bufsize=0,
     )
     first = process.stdout.readline()
     process.send_signal(signal.SIGINT)

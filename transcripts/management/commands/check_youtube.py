@@ -46,9 +46,7 @@ class Command(OperatorCommand):
         report.say(f"audio     {len(offers['audio']) or 'none'}")
         for form in offers["audio"]:
             size = f"{form['filesize']:>12,} bytes" if form["filesize"] else "size unknown"
-            report.say(
-                f"  {form['format_id']:8} {form['acodec']:12} {form['ext']:5} {form['abr'] or '?'} kbit/s  {size}"
-            )
+            report.say(f"  {form['format_id']:8} {form['acodec']:12} {form['ext']:5}  {size}")
 
 
 def _refused(report: Report, youtube_id: str, error: errors.JobError) -> NothingFound:
