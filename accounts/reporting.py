@@ -3,6 +3,8 @@
 It lies here because every app has commands, and imports point down.
 """
 
+import contextlib
+import importlib.util
 import json
 import re
 import signal
@@ -20,7 +22,6 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import Error as DatabaseFailed
 from django.utils import timezone
-from tqdm import tqdm
 
 EXIT_CODES = """\
 exit codes:
@@ -113,11 +114,16 @@ class Progress:
         self._bar: Any = None
 
     def __enter__(self) -> "Progress":
-        if sys.stderr.isatty():
+        # Lambda has no terminal, and its package no tqdm.
+        if sys.stderr.isatty() and importlib.util.find_spec("tqdm"):
+            from tqdm import tqdm
+
             self._bar = tqdm(total=self._total, unit=f" {self._unit}", file=sys.stderr, leave=False, dynamic_ncols=True)
+            self._report.bar = self._bar
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._report.bar = None
         if self._bar is not None:
             self._bar.close()
 
@@ -144,6 +150,7 @@ class Report:
         self._command = command
         self.as_json = as_json
         self.dry_run = dry_run
+        self.bar: Any = None  # of tqdm's, while there is one: it makes room for a line
 
     def say(self, text: str = "", style: str = "") -> None:
         """A line for people alone; ``style`` is one of Django's, such as SUCCESS or ERROR."""
@@ -159,7 +166,7 @@ class Report:
         self._write(self._command.stderr, text, "WARNING")
 
     def _write(self, out: Any, text: str, style: str) -> None:
-        with tqdm.external_write_mode(file=sys.stderr):  # a bar makes room for it
+        with self._room():
             out.write(plain(text), getattr(self._command.style, style) if style else str)
 
     def line(self, document: dict[str, Any]) -> None:
@@ -173,8 +180,14 @@ class Report:
             self._put(json.dumps(document, cls=DjangoJSONEncoder, ensure_ascii=False, indent=2))
 
     def _put(self, text: str) -> None:
-        with tqdm.external_write_mode(file=sys.stderr):
+        with self._room():
             self._command.stdout.write(text, str)
+
+    def _room(self) -> contextlib.AbstractContextManager[None]:
+        if self.bar is None:
+            return contextlib.nullcontext()
+        room: contextlib.AbstractContextManager[None] = self.bar.external_write_mode(file=sys.stderr)
+        return room
 
     def progress(self, total: int | None, unit: str) -> Progress:
         """How far a batch is, between ``with`` and its end."""
