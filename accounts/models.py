@@ -36,6 +36,10 @@ class UserManager(BaseUserManager["User"]):
             user.email = email
         return user
 
+    def staff(self) -> "models.QuerySet[User]":
+        """Who may enter the admin."""
+        return self.filter(is_staff=True)
+
     def create_superuser(self, id: str, password: str | None = None, **fields: Any) -> "User":  # noqa: A002
         """A local staff account; ``manage.py createsuperuser`` calls it. Its id is its login name."""
         user = self.model(id=id, is_staff=True, is_superuser=True, **fields)
@@ -82,6 +86,14 @@ class User(AbstractBaseUser, PermissionsMixin):
         """
         after = self.tokens_valid_after
         return self.sign_in_has_ended or (after is not None and auth_time < after.timestamp())
+
+    def leave_staff(self) -> None:
+        """May not enter the admin any more; its sessions end, because they hang on the password."""
+        self.is_staff = self.is_superuser = False
+        self.set_unusable_password()
+        self.save(update_fields=["is_staff", "is_superuser", "password"])
+        self.groups.clear()
+        self.user_permissions.clear()
 
 
 class EndedSignIn(models.Model):

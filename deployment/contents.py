@@ -15,6 +15,9 @@ APPLICATIONS = ("accounts", "transcripts", "videos", "ytbackend")
 # Of what zappa asks for, its handler imports these; with the rest it deploys. So deployment.lock takes only these.
 NEEDED_BY_ZAPPAS_HANDLER = ("durationpy", "werkzeug")
 AWS_SERVICES = ("s3", "secretsmanager", "sqs", "ssm", "sts")  # files, secrets, queue, and whose credentials these are
+_COMMANDS_OF_THE_WORKER = {
+    Path(f"transcripts/management/commands/{name}.py") for name in ("check_youtube", "run_worker")
+}
 
 
 class Rule(NamedTuple):
@@ -60,7 +63,7 @@ def leave_out(tree: Path) -> None:
 
 
 def own_files() -> Iterator[Path]:
-    """Our part of the package, relative to ``ROOT``: the applications without the worker and its command."""
+    """Our part of the package, relative to ``ROOT``: the applications without the worker and its commands."""
     for application in APPLICATIONS:
         for path in sorted((ROOT / application).rglob("*")):
             relative = path.relative_to(ROOT)
@@ -72,6 +75,6 @@ def _stays_at_home(path: Path) -> bool:
     return (
         "__pycache__" in path.parts
         or path.is_relative_to("transcripts/worker")
-        or path == Path("transcripts/management/commands/run_worker.py")
+        or path in _COMMANDS_OF_THE_WORKER
         or path.suffix not in (".py", ".pem", ".html", ".css", ".js", ".json")
     )

@@ -49,7 +49,7 @@ class Stack:
             raise StackError(f"Port {port} is taken. Choose another one: PORT={port + 1} make run")
         self.folder = folder
         self.pool = cognito.pool_in(folder / "cognito")
-        self.api_url = f"http://127.0.0.1:{port or _free_port()}"
+        self.api_url = f"http://127.0.0.1:{port or free_port()}"
         self._sample = sample
         self._children: list[Child] = []
         self._parts = contextlib.ExitStack()
@@ -110,7 +110,7 @@ class Stack:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,  # Ctrl-C is for us; we then end the children, each once
-                preexec_fn=_end_with_parent,  # noqa: PLW1509 - no thread of ours holds a lock that it would need
+                preexec_fn=end_with_parent,  # noqa: PLW1509 - no thread of ours holds a lock that it would need
             )
         self._children.append(Child(name, process, path))
 
@@ -141,7 +141,7 @@ class Stack:
                 child.process.wait()
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Asks Linux to end this child when the stack is killed (https://man7.org/linux/man-pages/man2/prctl.2.html)."""
     if sys.platform == "linux":
         _LIBC.prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
@@ -231,7 +231,8 @@ def _is_free(port: int) -> bool:
         return True
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """One that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -248,7 +248,7 @@ class Site(BaseHTTPRequestHandler):
         self.reply(206, media[first : last + 1], "audio/webm", Content_Range=span, Accept_Ranges="bytes")
 
     def _other(self, video: Video) -> None:
-        self.reply(404)
+        self.reply(204 if self.path == "/generate_204" else 404)
 
     def _reply_json(self, document: object) -> None:
         self.reply(200, json.dumps(document, ensure_ascii=False).encode(), "application/json; charset=UTF-8")

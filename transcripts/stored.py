@@ -72,6 +72,22 @@ def reconcile(deadline: Deadline) -> tuple[int, int]:
         return 0, 0
 
 
+def outlook() -> dict[str, int]:
+    """What the next part of the comparison would find. Changes nothing; nothing where storage fails."""
+    try:
+        unnamed = len(_unnamed(files.listed(after=Bookmark.of("files").position, limit=FILES_A_RUN)))
+        missing = sum(_is_missing(transcript) for transcript in _next_transcripts(Bookmark.of("transcripts")))
+    except files.errors() as error:
+        log.warning("files and rows could not be compared: %s", error)
+        unnamed = missing = 0
+    return {"files without rows": unnamed, "rows without files": missing}
+
+
+def _is_missing(transcript: Transcript) -> bool:
+    paths = filter(None, (transcript.video.s3_path, transcript.s3_path))
+    return not all(default_storage.exists(path) for path in paths)
+
+
 def _delete_unnamed(deadline: Deadline) -> int:
     bookmark = Bookmark.of("files")
     keys = files.listed(after=bookmark.position, limit=FILES_A_RUN)
@@ -110,11 +126,8 @@ def _unnamed(keys: Iterable[str]) -> list[str]:
 
 def _restore_missing(deadline: Deadline) -> int:
     bookmark = Bookmark.of("transcripts")
-    rows = Transcript.objects.order_by("pk").select_related("video")
-    if bookmark.position:
-        rows = rows.filter(pk__gt=bookmark.position)
     restored = 0
-    found = list(rows.without_text()[:ROWS_A_RUN])
+    found = _next_transcripts(bookmark)
     for transcript in found:
         if deadline.passed():
             return restored
@@ -123,6 +136,13 @@ def _restore_missing(deadline: Deadline) -> int:
     if len(found) < ROWS_A_RUN:
         bookmark.move("")
     return restored
+
+
+def _next_transcripts(bookmark: Bookmark) -> list[Transcript]:
+    rows = Transcript.objects.order_by("pk").select_related("video")
+    if bookmark.position:
+        rows = rows.filter(pk__gt=bookmark.position)
+    return list(rows.without_text()[:ROWS_A_RUN])
 
 
 def _restore(transcript: Transcript) -> bool:

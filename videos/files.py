@@ -46,6 +46,11 @@ def listed(*, after: str, limit: int) -> list[str]:
     return sorted(path for path in paths if path > after)[:limit]
 
 
+def below(prefix: str) -> list[str]:
+    """Every file below ``prefix``, which ends with a slash. Raises ``errors()``."""
+    return [path for path in _below(prefix) if not path.endswith("/")]
+
+
 def _below(prefix: str) -> Iterator[str]:
     """Files below a prefix; on a file system also the folders, each after what lies in it."""
     try:

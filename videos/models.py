@@ -51,6 +51,17 @@ class VideoQuerySet(models.QuerySet["Video"]):
         """In work, but the worker has stopped extending its lease."""
         return self.filter(status=Video.Status.PROCESSING, lease_expires_at__lt=Now())
 
+    def reprocess(self, *, mode: str | None = None, wanted_language: str | None = None) -> int:
+        """Once more from the start, all that are not in work. The caller has locked them, and knows their states."""
+        at_rest = self.exclude(status=Video.Status.PROCESSING)
+        return at_rest.update(**Video.anew(mode=mode, wanted_language=wanted_language))
+
+    def sent(self, videos: Sequence["Video"]) -> int:
+        """A message is under way for each of these, unless a worker was faster."""
+        as_we_know_them = Q(*((Q(pk=video.pk, fence=video.fence)) for video in videos), _connector=Q.OR)
+        waiting = self.filter(as_we_know_them, status=Video.Status.QUEUED)
+        return waiting.update(enqueued_at=Now()) if videos else 0
+
     def claim(self, video_id: uuid.UUID, *, token: str = "", worker: str = "") -> "Video | None":
         """Takes a queued video into work and returns it with the new fence, or None where that is not possible now.
 
@@ -219,11 +230,8 @@ class Video(VideoColumns):
         self, *, mode: str | None = None, wanted_language: str | None = None, from_states: Sequence[VideoColumns.Status]
     ) -> bool:
         """Once more from the start, from one of these states. What there is stays until the next success."""
-        changes = {"mode": mode, "wanted_language": wanted_language}
-        changes = {name: value for name, value in changes.items() if value is not None}
-        anew = {"attempt": 0, "requested_at": Now(), "completed_at": None}
         rows = Video.objects.filter(status__in=from_states)
-        return self._move(rows, Attempt.Outcome.SUPERSEDED, self._requeued() | _NO_ERROR | anew | changes)
+        return self._move(rows, Attempt.Outcome.SUPERSEDED, self.anew(mode=mode, wanted_language=wanted_language))
 
     def cancel(self) -> bool:
         """The user does not want it any more; a worker that is busy with it stops. False where it has ended.
@@ -274,6 +282,12 @@ class Video(VideoColumns):
         """To be sent to a worker again."""
         again = {"status": cls.Status.QUEUED, "fence": F("fence") + 1, "enqueued_at": None, "progress": 0}
         return cls._ended() | again
+
+    @classmethod
+    def anew(cls, **wanted: str | None) -> dict[str, Any]:
+        """Asked for once more, with another mode or language where one is given."""
+        changes = {name: value for name, value in wanted.items() if value is not None}
+        return cls._requeued() | _NO_ERROR | {"attempt": 0, "requested_at": Now(), "completed_at": None} | changes
 
     @classmethod
     def _failed(cls, code: str, detail: str, *, retryable: bool) -> dict[str, Any]:

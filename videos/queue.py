@@ -9,6 +9,9 @@ import functools
 import json
 import logging
 import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.conf import settings
@@ -21,6 +24,8 @@ log = logging.getLogger(__name__)
 MAX_DELAY_SECONDS = 900  # of a message in SQS
 MAX_VISIBILITY_SECONDS = 43_200  # 12 hours from the receipt
 DEAD_HIDDEN_SECONDS = 30  # from the next look at the dead letters
+SENT_AT_ONCE = 10  # messages that SQS takes in one request
+BATCH_SECONDS = 5  # for a request that nobody waits for but an operator
 _MAX_BODY = 2000  # characters; ours have a few hundred, and what is longer is not worth reading
 
 
@@ -55,6 +60,18 @@ def send(video: "Video", *, delay: float = 0) -> None:
     _call("send_message", MessageBody=body(video), DelaySeconds=int(delay))
 
 
+def send_many(videos: Sequence["Video"]) -> list["Video"]:
+    """Sends the jobs of ten videos at most in one request; returns those that SQS took, which may be fewer.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
+    """
+    entries = [{"Id": str(number), "MessageBody": body(video)} for number, video in enumerate(videos)]
+    answer = _call("send_message_batch", timeout=BATCH_SECONDS, Entries=entries)
+    for refused in answer.get("Failed", ()):
+        log.warning("SQS did not take a message: %s %s", refused.get("Code"), refused.get("Message"))
+    return [videos[int(taken["Id"])] for taken in answer.get("Successful", ())]
+
+
 def receive(*, wait_seconds: int) -> Message | None:
     """One message, or None after a long poll of ``wait_seconds`` (at most 20)."""
     answer = _call(
@@ -75,6 +92,32 @@ def receive_dead(url: str) -> list[Message]:
     return [Message(message["ReceiptHandle"], message["Body"]) for message in answer.get("Messages", ())]
 
 
+def release_dead(url: str, message: Message) -> None:
+    """This dead letter was only looked at: the next who looks sees it at once."""
+    _call("change_message_visibility", url=url, ReceiptHandle=message.receipt, VisibilityTimeout=0)
+
+
+class Depth(NamedTuple):
+    """About how many messages there are; SQS itself calls its counts approximate."""
+
+    waiting: int
+    in_flight: int
+    delayed: int
+
+
+def depth(url: str = "") -> Depth:
+    """Of our queue, or of the one with this URL. Raises ``QueueUnavailable``."""
+    names = [f"ApproximateNumberOfMessages{kind}" for kind in ("", "NotVisible", "Delayed")]
+    found = _call("get_queue_attributes", url=url, AttributeNames=names).get("Attributes", {})
+    return Depth(*(int(found.get(name, 0)) for name in names))
+
+
+def clock() -> datetime:
+    """What time SQS has, by the head of an answer (https://www.rfc-editor.org/rfc/rfc9110#section-6.6.1)."""
+    answer = _call("get_queue_attributes", AttributeNames=["QueueArn"])
+    return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+
+
 def delete_dead(url: str, message: Message) -> None:
     """This dead letter is settled."""
     _call("delete_message", url=url, ReceiptHandle=message.receipt)
@@ -91,25 +134,24 @@ def delete(message: Message) -> None:
     _call("delete_message", ReceiptHandle=message.receipt)
 
 
-def state() -> tuple[int, bool]:
-    """About how many messages wait, and whether the queue has a dead-letter queue."""
-    answer = _call("get_queue_attributes", AttributeNames=["ApproximateNumberOfMessages", "RedrivePolicy"])
-    attributes = answer.get("Attributes", {})
-    return int(attributes.get("ApproximateNumberOfMessages", 0)), bool(attributes.get("RedrivePolicy"))
-
-
 def dead_letter_url() -> str:
     """Where the queue's redrive policy puts what was received too often; empty where it has none.
 
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
     """
-    answer = _call("get_queue_attributes", AttributeNames=["RedrivePolicy"])
-    policy = answer.get("Attributes", {}).get("RedrivePolicy")
+    policy = redrive_policy()
     if not policy:
         return ""
-    *_, account, name = json.loads(policy)["deadLetterTargetArn"].split(":")
+    *_, account, name = policy["deadLetterTargetArn"].split(":")
     url: str = _call("get_queue_url", url=None, QueueName=name, QueueOwnerAWSAccountId=account)["QueueUrl"]
     return url
+
+
+def redrive_policy() -> dict[str, Any]:
+    """``deadLetterTargetArn`` and ``maxReceiveCount``; empty where the queue has none."""
+    answer = _call("get_queue_attributes", AttributeNames=["RedrivePolicy"])
+    policy: dict[str, Any] = json.loads(answer.get("Attributes", {}).get("RedrivePolicy") or "{}")
+    return policy
 
 
 def _call(operation: str, *, timeout: int = 2, url: str | None = "", **parameters: Any) -> dict[str, Any]:

@@ -45,6 +45,21 @@ def sweep(deadline: Deadline | None = None) -> Swept:
     return Swept(sent, taken_back, given_up, _finish_deletions(deadline), _settle_dead_letters(deadline))
 
 
+def outlook() -> dict[str, int]:
+    """What there is for a sweep to do. Changes nothing; dead letters are counted, ours or not."""
+    abandoned = Video.objects.abandoned()
+    given_up = abandoned.filter(attempt__gte=settings.MAX_ATTEMPTS).count()
+    try:
+        url = queue.dead_letter_url()
+        letters = sum(queue.depth(url)) if url else 0
+    except queue.QueueUnavailable as error:
+        log.warning("the dead letters could not be counted: %s", error)
+        letters = 0
+    unsent = Video.objects.unsent(resend_after=settings.RESEND_AFTER_SECONDS).count()
+    due = Deletion.objects.due().count()
+    return Swept(unsent, abandoned.count() - given_up, given_up, due, letters)._asdict()
+
+
 def _end_abandoned(deadline: Deadline) -> tuple[int, int]:
     taken_back = given_up = 0
     for video in _until(deadline, Video.objects.abandoned().order_by("lease_expires_at")):

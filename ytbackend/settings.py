@@ -281,6 +281,11 @@ RESEND_AFTER_SECONDS = env.integer("RESEND_AFTER_SECONDS", 3600, least=1, most=8
 PATIENCE_SECONDS = env.integer("PATIENCE_SECONDS", 300, least=0, most=3600)
 GRACE_SECONDS = env.integer("GRACE_SECONDS", 25, least=0, most=3600)
 
+# --- How long things are kept, in days; 0: for ever
+
+RETAIN_AUDIO_DAYS = env.integer("RETAIN_AUDIO_DAYS", 0, least=0, most=36_500)
+RETAIN_TRANSCRIPTS_DAYS = env.integer("RETAIN_TRANSCRIPTS_DAYS", 0, least=0, most=36_500)
+
 _LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR"]
 LOGGING = {
     "version": 1,

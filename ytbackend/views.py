@@ -20,8 +20,9 @@ from accounts.models import ApiKey
 from accounts.staff import IsStaff
 from accounts.strict import QuerySerializer, SwitchField
 from videos import quotas
+from videos.finding import Verdict
 from videos.models import Breaker
-from ytbackend import health
+from ytbackend import doctor
 
 PAGE_SECONDS = 300  # for which schema and docs may be kept
 
@@ -160,9 +161,12 @@ class HealthView(APIView):
         answer: dict[str, Any] = {"status": "degraded" if breaker.is_open else "ok", "version": settings.VERSION}
         answer["youtube"] = youtube
         if wanted["deep"]:
-            found = health.findings()
-            answer["findings"] = [finding._asdict() for finding in found]
-            if any(finding.status == "failed" for finding in found):
+            found = list(doctor.examine())
+            answer["findings"] = [
+                {"name": one.name, "status": one.verdict, "detail": f"{one.detail}. {one.advice}".strip()}
+                for one in found
+            ]
+            if any(one.verdict == Verdict.FAILED for one in found):
                 answer["status"] = "degraded"
         return Response(answer)
 

@@ -85,9 +85,9 @@ def call(address: str, token: str, body: object = None) -> dict:
 
 @pytest.fixture
 def port() -> int:
-    from local.stack import _free_port
+    from local.stack import free_port
 
-    return _free_port()
+    return free_port()
 
 
 def test_the_running_stack_works_and_its_data_survives_a_restart(tmp_path, port):
@@ -192,13 +192,13 @@ def test_the_running_stack_refuses_a_port_that_is_none(tmp_path, value):
 
 
 def test_a_second_stack_on_the_same_data_is_refused(tmp_path, port):
-    from local.stack import _free_port
+    from local.stack import free_port
 
     with running(tmp_path, port):
         second = subprocess.run(
             [sys.executable, "-m", "local.run"],
             cwd=ROOT,
-            env=environment(tmp_path, PORT=str(_free_port())),
+            env=environment(tmp_path, PORT=str(free_port())),
             capture_output=True,
             text=True,
             timeout=60,

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import Any
 
 import pytest
 from django.core.servers.basehttp import WSGIRequestHandler
@@ -35,7 +36,7 @@ def _nothing_in_the_way(monkeypatch, settings) -> None:
 
 
 def test_it_keeps_its_promises(world, live_server, tmp_path):
-    how = {"examples": 1000 if SECONDS else 10, "seconds": SECONDS}
+    how: dict[str, Any] = {"examples": 1000 if SECONDS else 10, "seconds": SECONDS}
     found = contract.run(live_server.url, tmp_path, only="^(?!/me/sign-out$)", **how)
     last = contract.run(
         live_server.url, tmp_path, only="^/me/sign-out$", **how

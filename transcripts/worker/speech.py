@@ -17,6 +17,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from faster_whisper import WhisperModel
 from faster_whisper.transcribe import Word
+from faster_whisper.utils import download_model
 
 from transcripts.segments import Segment, tidy
 from transcripts.worker import audio as sound
@@ -173,6 +174,17 @@ def check() -> None:
             f"SPEECH_ENGINE is {settings.SPEECH_ENGINE!r}, but may only be one of: {', '.join(ENGINES)}."
         )
     ENGINES[settings.SPEECH_ENGINE].check(settings.SPEECH_MODEL)
+
+
+def place(model: str) -> Path | None:
+    """The folder of a model that is on this machine; None where it has yet to be fetched from the hub."""
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        return folder
+    try:
+        return Path(download_model(model, local_files_only=True))
+    except (OSError, ValueError):
+        return None
 
 
 def engine() -> Engine:

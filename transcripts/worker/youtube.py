@@ -20,7 +20,7 @@ from transcripts.worker.captions import Captions, Track, parse, ranked, tracks
 from transcripts.worker.foreign import language_tag
 from transcripts.worker.metadata import Metadata
 
-__all__ = ["Captions", "Extraction", "Metadata", "extract"]
+__all__ = ["Captions", "Extraction", "Metadata", "extract", "reach"]
 
 MAX_CAPTION_BYTES = 32 * 1024 * 1024  # ten hours of word-timed captions are about a third
 SLOWEST_BYTES_A_SECOND = 30_000  # about twice what is heard in a second of YouTube's best audio
@@ -51,6 +51,12 @@ def extract(youtube_id: str) -> "Extraction":
         info = _ask(instead[1], log)
     metadata.turn_away(info)
     return Extraction(info, log.warnings)
+
+
+def reach() -> None:
+    """Ask YouTube for nothing, by the way that everything else takes. Raises subclasses of JobError only."""
+    with youtube_client.opened(youtube_client.Log()) as client:
+        client.urlopen("https://www.youtube.com/generate_204")
 
 
 def _ask(youtube_id: str, log: youtube_client.Log) -> Mapping[str, Any]:
@@ -105,6 +111,14 @@ class Extraction:
         except _Stopped as stopped:
             reason = stopped.reason
         raise reason
+
+    def offers(self) -> dict[str, list[dict[str, Any]]]:
+        """What there is to download: caption tracks, and formats of the original sound."""
+        sound = ("format_id", "ext", "acodec", "filesize", "language")
+        return {
+            "captions": [{"language": track.language, "automatic": track.automatic} for track in self._tracks],
+            "audio": [{name: f.get(name) for name in sound} for f in streams.original(self._formats)],
+        }
 
     def audio_seconds(self) -> float:
         """How long the download of the audio may take: at ``SLOWEST_BYTES_A_SECOND``, waiting for its turn included."""

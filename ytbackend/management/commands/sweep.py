@@ -2,13 +2,13 @@
 
 import logging
 import time
-from argparse import ArgumentTypeError
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import Error, close_old_connections
 
-from accounts import sign_out
+from accounts import arguments, sign_out
+from accounts.reporting import OperatorCommand, Report
 from transcripts import stored
 from videos import sweeping
 from videos.deadline import SECONDS, Deadline
@@ -16,17 +16,15 @@ from videos.deadline import SECONDS, Deadline
 log = logging.getLogger(__name__)
 
 
-def seconds(text: str) -> float:
-    """An argument that is a time to wait."""
-    value = float(text)
-    if not 0 < value < 1e6:
-        raise ArgumentTypeError("it must be a number of seconds above 0")
-    return value
-
-
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Puts right what an outage or a crash has left behind."""
 
+    changes = True
+    examples = """
+        sweep
+        sweep --dry-run
+        sweep --every 60
+    """
     help = (
         "Sends what was never sent, takes back videos whose worker is gone, sends due retries, finishes deletions, "
         "clears dead letters away, deletes files that no row names, mends rows whose files are gone, and forgets ended "
@@ -36,17 +34,20 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--every", type=seconds, metavar="SECONDS", help="Go on until ended, once every so many seconds."
+            "--every", type=arguments.seconds, metavar="SECONDS", help="Go on until ended, once every so many seconds."
         )
         parser.add_argument(
             "--within",
-            type=seconds,
+            type=arguments.seconds,
             metavar="SECONDS",
             default=SECONDS,
             help="How long one run may take (%(default)s).",
         )
 
-    def handle(self, *, every: float | None, within: float, **options: Any) -> None:
+    def run(self, report: Report, *, every: float | None, within: float, **options: Any) -> None:
+        if report.dry_run:
+            self._tell(report, sweeping.outlook() | stored.outlook())
+            return
         while every is not None:
             close_old_connections()
             try:
@@ -57,10 +58,10 @@ class Command(BaseCommand):
                 log.exception("a sweep failed; the next one tries again")
             else:
                 if any(done.values()):
-                    self._tell(done)
+                    self._tell(report, done)
             time.sleep(every)
         try:
-            self._tell(self._sweep(within))
+            self._tell(report, self._sweep(within))
         except Error as error:
             raise CommandError(f"The database failed: {error}. Has `manage.py migrate` been run?") from error
 
@@ -75,5 +76,7 @@ class Command(BaseCommand):
             "sign-ins forgotten": forgotten,
         }
 
-    def _tell(self, done: dict[str, int]) -> None:
-        self.stdout.write(", ".join(f"{name.replace('_', ' ')} {number}" for name, number in done.items()))
+    def _tell(self, report: Report, done: dict[str, int]) -> None:
+        report.line(done)
+        would = "would do: " if report.dry_run else ""
+        report.say(would + ", ".join(f"{name.replace('_', ' ')} {number}" for name, number in done.items()))

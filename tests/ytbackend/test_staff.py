@@ -1,0 +1,143 @@
+"""``manage.py staff``: who may enter the admin."""
+
+import io
+import json
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+from django.conf import settings as project
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from accounts.models import User
+from tests import builders
+from tests.tokens import ALICE
+
+pytestmark = pytest.mark.django_db
+
+PASSWORD = "three words long"
+
+
+@pytest.fixture
+def type_password(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO(PASSWORD + "\n"))
+
+
+def staff(*arguments: str) -> None:
+    call_command("staff", *arguments)
+
+
+def refused(code: int, *arguments: str) -> str:
+    with pytest.raises(CommandError) as error:
+        staff(*arguments)
+    assert error.value.returncode == code
+    return str(error.value)
+
+
+@pytest.mark.parametrize("role", ["viewer", "operator", "superuser"])
+def test_a_new_local_account_can_sign_in_with_its_role(type_password, role, client: Client):
+    staff("add", "olga", "--role", role, "--password-stdin")
+
+    user = User.objects.get(pk="olga")
+    assert client.login(username="olga", password=PASSWORD)
+    assert client.get("/admin/videos/video/").status_code == 200
+    assert (user.is_staff, user.is_superuser) == (True, role == "superuser")
+    assert user.has_perm("videos.delete_video") == (role != "viewer")
+    assert user.has_perm("accounts.change_user") == (role == "superuser")
+
+
+def test_a_user_of_cognito_gets_the_role_without_a_password():
+    builders.user(ALICE)
+
+    staff("add", ALICE, "--role=viewer")
+
+    user = User.objects.get(pk=ALICE)
+    assert (user.is_staff, user.has_usable_password()) == (True, False)
+
+
+def test_a_role_takes_the_place_of_the_one_before(type_password):
+    staff("add", "olga", "--role=operator", "--password-stdin")
+    staff("add", "olga", "--role=viewer")
+
+    assert [group.name for group in User.objects.get(pk="olga").groups.all()] == ["viewer"]
+
+
+def test_who_is_removed_is_signed_out(type_password, client: Client):
+    staff("add", "olga", "--role=operator", "--password-stdin")
+    client.login(username="olga", password=PASSWORD)
+
+    staff("remove", "olga")
+
+    assert client.get("/admin/videos/video/").status_code == 302
+    assert not client.login(username="olga", password=PASSWORD)
+
+
+def test_the_last_superuser_stays(type_password):
+    staff("add", "olga", "--role=superuser", "--password-stdin")
+
+    assert "last superuser" in refused(1, "remove", "olga")
+
+
+def test_the_list_is_for_scripts_too(type_password, capsys):
+    assert "There is no staff" in refused(3, "list")
+    staff("add", "olga", "--role=operator", "--password-stdin")
+    capsys.readouterr()
+
+    staff("list", "--json")
+
+    told = json.loads(capsys.readouterr().out)
+    assert [(row["login"], row["role"], row["local"]) for row in told] == [("olga", "operator", True)]
+
+
+def test_a_dry_run_makes_nobody(type_password):
+    staff("add", "olga", "--role=operator", "--password-stdin", "--dry-run")
+
+    assert not User.objects.exists()
+
+
+def test_a_password_that_is_easily_guessed_is_refused(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("short\n"))
+
+    assert "12 characters" in refused(2, "add", "olga", "--role=viewer", "--password-stdin")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["add"], ["list", "olga"], ["add", "olga"], ["add", "a b", "--role=viewer"], ["add", "olga", "--role=viewer"]],
+    ids=" ".join,
+)
+def test_wrong_calls_say_what_is_missing(arguments, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+
+    assert refused(2, *arguments)
+
+
+def test_on_a_terminal_the_password_is_asked_for_and_not_shown(tmp_path):
+    environment = os.environ | {
+        "DJANGO_SETTINGS_MODULE": "ytbackend.settings",
+        "DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3",
+    }
+    manage = [sys.executable, "manage.py"]
+    subprocess.run([*manage, "migrate", "-v0"], cwd=project.BASE_DIR, env=environment, check=True)
+    ours, theirs = pty.openpty()
+
+    process = subprocess.Popen(
+        [*manage, "staff", "add", "olga", "--role=viewer"],
+        cwd=project.BASE_DIR, env=environment, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+    )  # fmt: skip
+    os.close(theirs)
+    shown = b""
+    for _ in range(2):
+        while not shown.endswith((b"Password: ", b"Once more: ")):
+            shown += os.read(ours, 1024)
+        os.write(ours, PASSWORD.encode() + b"\n")
+        shown += b"\n"
+    assert process.wait(30) == 0
+    shown += os.read(ours, 4096)
+    os.close(ours)
+
+    assert b"olga: viewer, a new local account." in shown
+    assert PASSWORD.encode() not in shown

@@ -1,0 +1,127 @@
+"""Many videos started again, without drowning the database or the queue.
+
+Ten at a time, as many as SQS takes at once: one transaction, then one request. What was committed and could not be
+sent is in the state of every row whose message is lost: the sweep sends it. So it may be stopped, or killed, anywhere.
+"""
+
+import logging
+import uuid
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from django.db import Error as DatabaseFailed
+from django.db import OperationalError, connection, transaction
+from django.db.models import Count, QuerySet
+
+from videos import queue
+from videos.models import Deletion, Video
+from videos.transactions import repeated
+
+log = logging.getLogger(__name__)
+
+WINDOW = 5000  # rows that one question looks at, whatever it is looking for
+PATIENCE_SECONDS = 30  # for a database that fails in passing: an operator waits
+
+Ids = Sequence[uuid.UUID]
+
+
+class Started(NamedTuple):
+    """What became of a few videos."""
+
+    queued: list[Video]
+    unsent: list[Video]  # of these, and for the sweep to send
+    left: dict[uuid.UUID, str]  # in a state that was not asked for, or locked; with the state
+    unknown: list[uuid.UUID]
+    trouble: str = ""  # why nothing more can be sent
+
+
+def tens(ids: Ids) -> Iterator[list[uuid.UUID]]:
+    """As many at once as SQS takes."""
+    for begin in range(0, len(ids), queue.SENT_AT_ONCE):
+        yield list(ids[begin : begin + queue.SENT_AT_ONCE])
+
+
+def slices(rows: "QuerySet[Video]") -> Iterator[list[uuid.UUID]]:
+    """The ids of all these rows, ten at a time.
+
+    By keyset, a window of the primary key after the other, so that no question takes long however few of
+    a million rows it is about.
+    """
+    every = Video.objects.all()
+    window = _ids(every, WINDOW)
+    while window:
+        yield from tens(_ids(rows.filter(pk__gte=window[0], pk__lte=window[-1])))
+        window = _ids(every.filter(pk__gt=window[-1]), WINDOW)
+
+
+def _ids(rows: "QuerySet[Video]", limit: int | None = None) -> list[uuid.UUID]:
+    found = rows.order_by("pk").values_list("pk", flat=True)[:limit]
+    return repeated(lambda: list(found.all()), seconds=PATIENCE_SECONDS)
+
+
+def counted(rows: "QuerySet[Video]") -> dict[tuple[str, str], int] | None:
+    """How many there are by state and code; None where the database would take too long to say."""
+    try:
+        found = rows.order_by().values("status", "error_code").annotate(number=Count("pk"))
+        return {(row["status"], row["error_code"]): row["number"] for row in found}
+    except OperationalError as error:
+        log.warning("they are not counted beforehand: %s", error)
+        connection.close()
+        return None
+
+
+def start(ids: Ids, *, states: Sequence[Video.Status], mode: str | None = None, language: str | None = None) -> Started:
+    """Starts those of these ten that are in one of the states, and sends them. Raises what the database raises.
+
+    Repeated after a COMMIT whose answer was lost, it knows its own work again.
+    """
+    tried: dict[uuid.UUID, int] = {}  # under which fence
+
+    def transfer() -> list[Video]:
+        with transaction.atomic():
+            locked = _locked(ids)
+            mine = [video for video in locked if _is_ours(video, tried)]
+            fresh = [video for video in locked if video.status in states and video not in mine]
+            tried.update({video.pk: video.fence for video in fresh})
+            _start_anew(fresh, mode=mode, wanted_language=language)
+            for video in fresh:
+                video.fence += 1
+            return mine + fresh
+
+    queued = repeated(transfer, seconds=PATIENCE_SECONDS)
+    sent, trouble = _send(queued)
+    others = set(ids) - {video.pk for video in queued}
+    left = dict(Video.objects.filter(pk__in=others).values_list("pk", "status"))
+    unsent = [video for video in queued if video not in sent]
+    return Started(queued, unsent, left, [pk for pk in ids if pk in others - left.keys()], trouble)
+
+
+def _locked(ids: Ids) -> list[Video]:
+    """Whoever holds a row for long does not hold us up."""
+    return list(Video.objects.select_for_update(skip_locked=True).filter(pk__in=ids).order_by("pk"))
+
+
+def _is_ours(video: Video, tried: dict[uuid.UUID, int]) -> bool:
+    return video.status == Video.Status.QUEUED and video.fence == tried.get(video.pk, -2) + 1
+
+
+def _start_anew(videos: Sequence[Video], **wanted: str | None) -> None:
+    Video.objects.filter(pk__in=[video.pk for video in videos]).reprocess(**wanted)
+    for video in videos:
+        if video.status == Video.Status.PROCESSING:  # its attempt ends, and the files of its worker are to go
+            video.reprocess(from_states=[Video.Status.PROCESSING], **wanted)
+            Deletion.objects.get_or_create(prefix=video.attempt_prefix)
+
+
+def _send(videos: Sequence[Video]) -> tuple[list[Video], str]:
+    if not videos:
+        return [], ""
+    try:
+        sent = queue.send_many(videos)
+    except queue.QueueUnavailable as error:
+        return [], str(error)
+    try:
+        Video.objects.sent(sent)
+    except DatabaseFailed as error:
+        log.warning("%d videos were sent, and are sent once more by the next sweep: %s", len(sent), error)
+    return sent, ""
