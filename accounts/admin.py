@@ -3,25 +3,29 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Model
+from django.db.models import Count, Model, QuerySet
 from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
+from accounts.admin_lists import AgeFilter, LargeTableAdmin
 from accounts.models import User
 
 
 @admin.register(User)
-class UserAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class UserAdmin(LargeTableAdmin):
     """Callers, made by their first call, and local staff, made by ``manage.py createsuperuser``."""
 
-    list_display = ("id", "email", "is_active", "is_staff", "created_at", "last_login")
-    list_filter = ("is_active", "is_staff", "is_superuser")
-    search_fields = ("=id", "email")
-    search_help_text = "Cognito's sub, or e-mail."
-    ordering = ("-created_at",)
+    list_display = ("name", "id", "is_active", "is_staff", "created_at", "last_login")
+    list_filter = ("is_active", "is_staff", AgeFilter)
+    search_fields = ("id",)
+    search_help_text = "Cognito's sub, login, or the beginning of an e-mail"
     fields = (
         "id",
         "email",
         "is_active",
+        "used",
         "is_staff",
         "is_superuser",
         "groups",
@@ -31,9 +35,35 @@ class UserAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     )
     filter_horizontal = ("groups", "user_permissions")
 
+    @admin.display(description="user")
+    def name(self, user: User) -> str:
+        """The address, or the id."""
+        return str(user)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[User], search_term: str
+    ) -> tuple[QuerySet[User], bool]:
+        """By id, else by the beginning of the e-mail: both have an index."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        by_id = queryset.filter(pk=term)
+        return (by_id if by_id.exists() else queryset.filter(email__istartswith=term)), False
+
+    @admin.display(description="videos")
+    def used(self, user: User) -> SafeString | str:
+        """How many videos in which state, and the way to them."""
+        states = dict(user.videos.order_by().values_list("status").annotate(Count("pk")))
+        told = ", ".join(f"{number} {state}" for state, number in sorted(states.items())) or "none"
+        try:
+            link = reverse("admin:videos_video_changelist")
+        except NoReverseMatch:
+            return told
+        return format_html('<a href="{}?q={}">{}</a>', link, user.pk, told)
+
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[Any, ...]:
         """What Cognito or the machine writes; and nobody but a superuser makes staff."""
-        machine: tuple[Any, ...] = ("id", "email", "created_at", "last_login")
+        machine: tuple[Any, ...] = ("id", "email", "used", "created_at", "last_login")
         rights = ("is_staff", "is_superuser", "groups", "user_permissions")
         return machine if getattr(request.user, "is_superuser", False) else machine + rights
 

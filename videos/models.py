@@ -17,8 +17,9 @@ from videos.breaker import Breaker
 from videos.clock import from_now
 from videos.columns import VideoColumns
 from videos.deletions import Deletion
+from videos.figures import Hour, Snapshot
 
-__all__ = ["Attempt", "Bookmark", "Breaker", "Deletion", "Video", "VideoQuerySet"]
+__all__ = ["Attempt", "Bookmark", "Breaker", "Deletion", "Hour", "Snapshot", "Video", "VideoQuerySet"]
 
 
 class VideoQuerySet(models.QuerySet["Video"]):

@@ -105,6 +105,25 @@ def dead_letter_url() -> str:
     return url
 
 
+class Depth(NamedTuple):
+    """About how many messages a queue has; SQS counts roughly."""
+
+    waiting: int
+    in_flight: int
+    delayed: int
+
+
+def depth(url: str = "") -> Depth:
+    """How many messages wait, are in a worker's hands, and are not to be seen yet; of ours, or of the queue at ``url``.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html
+    Raises ``QueueUnavailable``, after two seconds at most.
+    """
+    names = [f"ApproximateNumberOfMessages{which}" for which in ("", "NotVisible", "Delayed")]
+    attributes = _call("get_queue_attributes", timeout=1, url=url, AttributeNames=names).get("Attributes", {})
+    return Depth(*(int(attributes.get(name, 0)) for name in names))
+
+
 def _call(operation: str, *, timeout: int = 2, url: str | None = "", **parameters: Any) -> dict[str, Any]:
     """One request, one try: rows and sweeps are the retry, and a caller of the API must not wait.
 

@@ -4,6 +4,7 @@ A value that cannot be understood stops the program with a sentence. Whatever el
 deployment must not lack is found by ``ytbackend/checks.py`` (``manage.py check --deploy``).
 """
 
+from datetime import timedelta
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -37,12 +38,14 @@ USE_I18N = False
 USE_TZ = True
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "ytbackend.apps.ThemeConfig",
+    "ytbackend.apps.StaffAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "axes",
     "corsheaders",
     "rest_framework",
     "drf_spectacular",
@@ -63,6 +66,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",  # last: it answers for whom has tried too many passwords
 ]
 
 TEMPLATES = [
@@ -92,6 +96,41 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+
+# --- The admin: who is let in, and for how long
+
+COGNITO_DOMAIN = env.pattern(
+    "COGNITO_DOMAIN",
+    r"https://[a-z0-9-]+(\.[a-z0-9-]+)+|http://(127\.0\.0\.1|localhost):[0-9]+",
+    "like https://auth.example.com, without a slash at its end",
+)
+ADMIN_LOCAL_LOGIN = env.flag("ADMIN_LOCAL_LOGIN", DEBUG)
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "ytbackend.staff.LocalAccounts"]
+LOGIN_URL = "admin:login"
+SESSION_COOKIE_AGE = 8 * 3600  # a shift: groups are read at each sign-in, and so at least once in it
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+SESSION_COOKIE_NAME = "staff_session"
+
+# Passwords cannot be tried out: https://django-axes.readthedocs.io/en/latest/4_configuration.html. Each failure is a
+# row and a line in the log. The address is REMOTE_ADDR, which the Lambda handler takes from the gateway.
+AXES_FAILURE_LIMIT = 5
+AXES_LOCKOUT_PARAMETERS = ["ip_address", "username"]
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # or somebody could keep an account locked for ever
+AXES_RESET_ON_SUCCESS = True
+AXES_ENABLE_ADMIN = False  # shown by ytbackend.admin, to be read
+AXES_LOCKOUT_CALLABLE = "ytbackend.staff.locked_out"
+AXES_VERBOSE = False
+AXES_DISABLE_ACCESS_LOG = True  # who signed in when stands in the users' rows
+
+# https://unfoldadmin.com/docs/configuration/settings/; what depends on the request is in ytbackend.admin_site.
+UNFOLD = {
+    "SITE_URL": None,
+    "SITE_SYMBOL": "speech_to_text",
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "SHOW_BACK_BUTTON": True,
+}
 
 # --- Database
 

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error, close_old_connections
 
 from transcripts import stored
-from videos import sweeping
+from videos import rollup, sweeping
 from videos.deadline import SECONDS, Deadline
 
 log = logging.getLogger(__name__)
@@ -28,8 +28,9 @@ class Command(BaseCommand):
 
     help = (
         "Sends what was never sent, takes back videos whose worker is gone, sends due retries, finishes deletions, "
-        "clears dead letters away, deletes files that no row names and mends rows whose files are gone. Run it every "
-        "minute; it is safe to repeat and to run twice at once. What it cannot do in its time the next run does."
+        "clears dead letters away, deletes files that no row names, mends rows whose files are gone, and counts what "
+        "the admin's front page shows. Run it every minute; it is safe to repeat and to run twice at once. What it "
+        "cannot do in its time the next run does."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -66,6 +67,7 @@ class Command(BaseCommand):
         deadline = Deadline(within)
         swept = sweeping.sweep(deadline)
         unnamed, restored = stored.reconcile(deadline)
+        rollup.roll_up(deadline)
         return swept._asdict() | {"files without rows": unnamed, "rows without files": restored}
 
     def _tell(self, done: dict[str, int]) -> None:
