@@ -107,6 +107,7 @@ COGNITO_DOMAIN = env.pattern(
 ADMIN_LOCAL_LOGIN = env.flag("ADMIN_LOCAL_LOGIN", DEBUG)
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "ytbackend.staff.LocalAccounts"]
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 SESSION_COOKIE_AGE = 8 * 3600  # a shift: groups are read at each sign-in, and so at least once in it
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_NAME = "staff_session"
@@ -118,6 +119,8 @@ AXES_LOCKOUT_PARAMETERS = ["ip_address", "username"]
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # or somebody could keep an account locked for ever
 AXES_RESET_ON_SUCCESS = True
+AXES_USERNAME_FORM_FIELD = "username"  # or it would look for the model's, "id", find none, and lock nobody's account
+AXES_SENSITIVE_PARAMETERS = ["username", "password"]  # in the log; people also type passwords into the wrong field
 AXES_ENABLE_ADMIN = False  # shown by ytbackend.admin, to be read
 AXES_LOCKOUT_CALLABLE = "ytbackend.staff.locked_out"
 AXES_VERBOSE = False
