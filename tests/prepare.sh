@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # prepare.sh PYTHON: installs what tests and checks need into PYTHON's environment; on Debian and Ubuntu with
-# root also MariaDB, the headers for its driver, and systemd-nspawn. Where that cannot be had, it says what is left out.
+# root also MariaDB, the headers for its driver, systemd-nspawn, and Chromium. Where that cannot be had, it says what is left out.
 set -euo pipefail
 python=$1
 
@@ -11,13 +11,13 @@ has() {
 }
 has_mariadb() { has mariadbd mariadb-install-db mariadb_config pkg-config cc; }
 
-if ! { has_mariadb && has systemd-nspawn; } && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    echo "Installing MariaDB, the headers of its driver, and a systemd to throw away …"
+if ! { has_mariadb && has systemd-nspawn chromium; } && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "Installing MariaDB, the headers of its driver, a systemd to throw away, and Chromium …"
     apt-get update -qq
     # The core packages bring the programs without a service that starts by itself.
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
         mariadb-server-core mariadb-client-core libmariadb-dev pkg-config build-essential systemd-container \
-        pocketsphinx-testdata >/dev/null  # the last: human speech with a known text, to listen to
+        chromium pocketsphinx-testdata >/dev/null  # the last: human speech with a known text, to listen to
 fi
 
 echo "Installing Python packages …"

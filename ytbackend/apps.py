@@ -1,6 +1,6 @@
 """The composition root as a Django app: its name, its system checks, and the admin's site."""
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.contrib.admin import apps as admin_apps
 from django.db.models.signals import post_migrate
 
@@ -15,7 +15,9 @@ class ComposedConfig(AppConfig):
         """Registers the checks, and what ``migrate`` has to do beside migrations."""
         from ytbackend import checks, groups, migration_safety  # noqa: F401
 
-        post_migrate.connect(groups.bring_up_to_date, sender=self, dispatch_uid="staff groups")
+        # Of an application with tables: for others Django sends no signal.
+        accounts = apps.get_app_config("accounts")
+        post_migrate.connect(groups.bring_up_to_date, sender=accounts, dispatch_uid="staff groups")
 
 
 class StaffAdminConfig(admin_apps.SimpleAdminConfig):

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.apps import apps
+from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import Group, Permission
 
 VIEWERS = "viewers"
@@ -13,10 +15,12 @@ _DONE = ("change_video", "delete_video", "change_user")
 
 
 def bring_up_to_date(**kwargs: Any) -> None:
-    """Makes the two groups with their permissions. Runs after ``migrate``, which has then made the permissions.
+    """Makes the two groups with their permissions, those first that Django makes in the order of the applications.
 
-    So also a new table is seen by viewers; what somebody has added to a group by hand stays.
+    Runs after each ``migrate``, so that also a new table is seen by viewers; what was added to a group by hand stays.
     """
+    for label in _SEEN:
+        create_permissions(apps.get_app_config(label), verbosity=0)
     seen = Permission.objects.filter(codename__startswith="view_", content_type__app_label__in=_SEEN)
     done = Permission.objects.filter(codename__in=_DONE, content_type__app_label__in=("accounts", "videos"))
     for name, permissions in ((VIEWERS, list(seen)), (OPERATORS, [*seen, *done])):

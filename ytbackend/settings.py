@@ -38,6 +38,7 @@ USE_I18N = False
 USE_TZ = True
 
 INSTALLED_APPS = [
+    "ytbackend",  # before the theme, whose templates and files it replaces
     "ytbackend.apps.ThemeConfig",
     "ytbackend.apps.StaffAdminConfig",
     "django.contrib.auth",
@@ -50,7 +51,6 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "ytbackend",
     "accounts",
     "videos",
     "transcripts",
@@ -128,6 +128,8 @@ AXES_DISABLE_ACCESS_LOG = True  # who signed in when stands in the users' rows
 
 # https://unfoldadmin.com/docs/configuration/settings/; what depends on the request is in ytbackend.admin_site.
 UNFOLD = {
+    "SITE_TITLE": "YouTube transcripts",
+    "SITE_HEADER": "YouTube transcripts",
     "SITE_URL": None,
     "SITE_SYMBOL": "speech_to_text",
     "SHOW_HISTORY": True,

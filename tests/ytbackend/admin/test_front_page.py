@@ -5,7 +5,8 @@ import re
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
+from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 
@@ -219,8 +220,10 @@ def test_a_length_of_time_is_said_in_two_or_three_figures(seconds, said):
     assert front_page._spelled(seconds) == said
 
 
-def test_the_groups_are_made_with_their_permissions():
-    groups.bring_up_to_date()
+def test_migrate_makes_the_groups_with_their_permissions():
+    Group.objects.all().delete()
+    Permission.objects.all().delete()
+    call_command("migrate", verbosity=0)
     seen = User.objects.create(id="seen")
     seen.groups.set([Group.objects.get(name=groups.VIEWERS)])
 
