@@ -29,11 +29,10 @@ class UserAdmin(LargeTableAdmin):
         "is_staff",
         "is_superuser",
         "groups",
-        "user_permissions",
         "created_at",
         "last_login",
     )
-    filter_horizontal = ("groups", "user_permissions")
+    filter_horizontal = ("groups",)  # permissions come by groups alone
 
     @admin.display(description="user")
     def name(self, user: User) -> str:
@@ -64,7 +63,7 @@ class UserAdmin(LargeTableAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[Any, ...]:
         """What Cognito or the machine writes; and nobody but a superuser makes staff."""
         machine: tuple[Any, ...] = ("id", "email", "used", "created_at", "last_login")
-        rights = ("is_staff", "is_superuser", "groups", "user_permissions")
+        rights = ("is_staff", "is_superuser", "groups")
         return machine if getattr(request.user, "is_superuser", False) else machine + rights
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
+from unfold.views import ChangeList
 
 ROWS_A_PAGE = 50
 LAST_PAGE = 200  # beyond it a filter leads further; a page costs what lies before it
@@ -59,6 +60,23 @@ class OpenEndedPaginator(Paginator):  # type: ignore[type-arg]
         return int(row[0]) if row and row[0] is not None else None
 
 
+class UncountedList(ChangeList):  # type: ignore[misc]
+    """A list that claims no number of rows, and joins nothing."""
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
+        """Rows by the list's own index; what they refer to by a question of its own.
+
+        A join has MariaDB begin with the other table, and sort the product: seconds for a million rows.
+        """
+        found: QuerySet[Any] = super().get_queryset(request, exclude_parameters)
+        return found.prefetch_related(*self.model_admin.list_prefetch_related)
+
+    def get_results(self, request: HttpRequest) -> None:
+        """As many as all, whatever that is: the theme's header would show the number."""
+        super().get_results(request)
+        self.full_result_count = self.result_count
+
+
 class LargeTableAdmin(ModelAdmin):  # type: ignore[misc]
     """A list of any length, newest first, by an index on ``created_at``."""
 
@@ -66,12 +84,18 @@ class LargeTableAdmin(ModelAdmin):  # type: ignore[misc]
     list_per_page = ROWS_A_PAGE
     show_full_result_count = False
     list_disable_select_all = True  # an action takes what a page shows at most
+    list_select_related: tuple[str, ...] = ()  # an empty one: False would join what the columns show
+    list_prefetch_related: tuple[str, ...] = ()
     sortable_by: tuple[str, ...] = ()
     ordering: tuple[str, ...] = (
         "-created_at",
         "pk",
     )  # so that InnoDB's index, which ends with the key, has this very order
     list_fullwidth = True
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """Ours."""
+        return UncountedList
 
 
 class ReadOnlyAdmin(LargeTableAdmin):

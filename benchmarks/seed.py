@@ -211,7 +211,8 @@ def _copying(model: Any, key: str, number: int) -> str:
             continue
         value = f"t.`{column}`"
         if isinstance(kind, UUIDField):
-            value = f"MD5(CONCAT(REPLACE(t.`{column}`, '-', ''), {number}))"
+            hashed = f"MD5(CONCAT(REPLACE(t.`{column}`, '-', ''), {number}))"
+            value = f"INSERT(INSERT({hashed}, 13, 1, '4'), 17, 1, '8')"  # MariaDB takes real UUIDs only
         elif isinstance(kind, DateTimeField):
             value = f"t.`{column}` - INTERVAL {number * 7} HOUR"
         elif column == "youtube_id":

@@ -24,7 +24,7 @@ class TranscriptAdmin(ReadOnlyAdmin):
 
     list_display = ("video", "user", "language", "source", "engine", "model", "created_at")
     list_filter = (AgeFilter,)
-    list_select_related = ("video", "user")
+    list_prefetch_related = ("video", "user")
     search_fields = ("video__title",)
     search_help_text = HELP
     fields = ("video", "user", "language", "source", "engine", "model", "s3_path", "created_at", "timed_text")
@@ -32,7 +32,7 @@ class TranscriptAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Transcript]:
         """Lists do without the text."""
-        transcripts: QuerySet[Transcript] = super().get_queryset(request).select_related("video", "user")
+        transcripts: QuerySet[Transcript] = super().get_queryset(request)
         on_list = (
             request.resolver_match is not None
             and request.resolver_match.url_name == "transcripts_transcript_changelist"

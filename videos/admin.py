@@ -28,7 +28,7 @@ class VideoAdmin(ReadOnlyAdmin):
     )
     search_fields = ("title",)  # so that there is a box: what it does is below
     search_help_text = admin_search.HELP
-    list_select_related = ("user",)
+    list_prefetch_related = ("user",)
     actions = ("reprocess", "cancel", "release", "delete")
 
     @admin.display(description="video")

@@ -6,15 +6,17 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.admin import SimpleListFilter
-from django.db.models import Q, QuerySet
+from django.db.models import Min, Q, QuerySet
 from django.http import HttpRequest
 
 from accounts.models import User
 from videos import youtube_url
 from videos.models import Video
 
+VALUES_OFFERED = 40  # by a filter: each is a question
 USERS_A_SEARCH = 50  # that an address begins like
-HELP = "Id, link, YouTube id, e-mail, user's id; else words of a title (slow)"
+TITLES_A_SEARCH = 200_000  # the newest: a second, where a million would take longer than the database may
+HELP = "Id, link, YouTube id, e-mail, user's id; else a part of a title (of the newest 200,000)"
 
 _YOUTUBE_ID = re.compile(r"[A-Za-z0-9_-]{11}")
 
@@ -22,14 +24,14 @@ _YOUTUBE_ID = re.compile(r"[A-Za-z0-9_-]{11}")
 def videos_matching(term: str) -> Q:
     """What a search means: the first of these kinds that it is and that finds something.
 
-    Only words that are nothing else are looked for in titles, which no index helps with: every row is looked at until
-    there are enough for a page.
+    Only words that are nothing else are looked for in titles, which no index helps with: one row after the other is
+    looked at until there are enough for a page.
     """
     term = term.strip()
     for found in (_by_id(term), _by_link(term), _by_address(term), _by_user(term)):
         if found is not None:
             return found
-    return Q(title__icontains=term)
+    return Q(title__icontains=term) & _newest()
 
 
 def _by_id(term: str) -> Q | None:
@@ -62,6 +64,13 @@ def _by_address(term: str) -> Q | None:
     return Q(user_id__in=list(users.values_list("pk", flat=True)[:USERS_A_SEARCH]))
 
 
+def _newest() -> Q:
+    """The newest, as many as are looked through."""
+    moments = Video.objects.order_by("-created_at").values_list("created_at", flat=True)
+    oldest = next(iter(moments[TITLES_A_SEARCH : TITLES_A_SEARCH + 1]), None)
+    return Q(created_at__gt=oldest) if oldest else Q()
+
+
 def _by_user(term: str) -> Q | None:
     return Q(user_id=term) if User.objects.filter(pk=term).exists() else None
 
@@ -72,14 +81,29 @@ class _IndexedFilter(SimpleListFilter):
     column: str
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """The values that there are, which the database hops to in the index (loose index scan)."""
-        found = Video.objects.order_by().values_list(self.column, flat=True).distinct()
-        return [(value, value) for value in sorted(found) if value]
+        """The values that there are."""
+        return [(value, value) for value in _values_of(self.column)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Video]) -> QuerySet[Video]:
         """One value."""
         value = self.value()
         return queryset.filter(**{self.column: value}) if value else queryset
+
+
+def _values_of(column: str) -> list[str]:
+    """Each value of an indexed column once: from one value to the next, each found at once in the index.
+
+    DISTINCT reads all of the index (MariaDB 10.11: a quarter of a second for a million rows), and so does MIN in a
+    recursive query.
+    """
+    found: list[str] = []
+    while len(found) < VALUES_OFFERED:
+        beyond = Video.objects.filter(**{f"{column}__gt": found[-1] if found else ""})
+        value = beyond.aggregate(value=Min(column))["value"]
+        if value is None:
+            break
+        found.append(value)
+    return found
 
 
 class StateFilter(_IndexedFilter):

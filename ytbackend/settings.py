@@ -36,6 +36,7 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True
+FORMAT_MODULE_PATH = ["ytbackend.formats"]
 
 INSTALLED_APPS = [
     "ytbackend",  # before the theme, whose templates and files it replaces

@@ -9,6 +9,7 @@ from django.utils import timezone
 from accounts.admin_lists import LAST_PAGE, ROWS_A_PAGE
 from tests import builders
 from tests.tokens import ALICE, BOB
+from videos import admin_search
 from videos.models import Video
 
 pytestmark = pytest.mark.django_db
@@ -131,6 +132,31 @@ def test_only_words_are_looked_for_in_titles(viewer, django_assert_max_num_queri
         viewer.get(LIST, {"q": term})
 
     assert [query["sql"] for query in asked if " LIKE " in query["sql"].upper()] == []
+
+
+def test_titles_are_looked_through_from_the_newest_back_to_a_bound(viewer, monkeypatch):
+    monkeypatch.setattr(admin_search, "TITLES_A_SEARCH", 1)
+    aged(builders.queued(title="old bees"), days=2)
+    aged(builders.queued(title="new bees"), days=1)
+
+    assert titles(viewer, q="bees") == ["new bees"]
+
+
+def test_the_filters_offer_the_values_that_there_are(viewer):
+    builders.failed(code="no_captions"), builders.failed(code="video_private"), builders.failed(code="no_captions")
+
+    shown = viewer.get(LIST).content.decode()
+
+    assert re.findall(r"\?code=(\w+)", shown) == ["no_captions", "video_private"]
+
+
+def test_a_list_joins_nothing(viewer, django_assert_max_num_queries):
+    builders.completed()
+
+    for address in (LIST, "/admin/transcripts/transcript/"):
+        with django_assert_max_num_queries(12) as asked:
+            viewer.get(address)
+        assert [q["sql"] for q in asked if " JOIN " in q["sql"] and "auth_" not in q["sql"]] == []
 
 
 def test_a_transcript_is_found_as_its_video_is(viewer):

@@ -69,7 +69,7 @@ function drawn(figure) {
         },
       },
       plugins: {
-        legend: { position: "bottom", labels: { color: text, boxWidth: 12, boxHeight: 12 } },
+        legend: { position: "bottom", labels: { color: text, boxWidth: times ? 28 : 12, boxHeight: 12, usePointStyle: times, pointStyle: "line" } },
         tooltip: { callbacks: { label: (item) => `${item.dataset.label}: ${shown(item.parsed.y)}` } },
       },
     },
