@@ -88,6 +88,7 @@ def videos(make: Maker, count: int, user_ids: list[str]) -> Iterator[tuple[Any, 
             requested_at=created,
             created_at=created,
             updated_at=created,
+            enqueued_at=created,
             fence=1,
         )
         started = created + timedelta(seconds=make.random.lognormvariate(2.2, 1.2))
@@ -119,6 +120,7 @@ def videos(make: Maker, count: int, user_ids: list[str]) -> Iterator[tuple[Any, 
             video.source = make.pick({"captions": 78, "speech": 22})
             video.language = make.pick(LANGUAGES)
             video.completed_at, video.progress = ended, 100
+            said = [(n * 4000, n * 4000 + 3900, " ".join(make.random.choices(words, k=9))) for n in range(6)]
             transcript = Transcript(
                 id=make.uuid(),
                 video=video,
@@ -127,19 +129,20 @@ def videos(make: Maker, count: int, user_ids: list[str]) -> Iterator[tuple[Any, 
                 source=video.source,
                 engine="youtube" if video.source == "captions" else "faster-whisper",
                 model="human",
-                content="hello",
-                segment_rows=[[0, 1000, "hello"]],
+                content="\n".join(text for _, _, text in said),
+                segment_rows=said,
                 created_at=ended,
             )
         elif state == "failed":
             video.error_code = attempt.error_code = make.pick(CODES)
+            video.error_retryable = not video.error_code.startswith("video_")
             video.error_detail = attempt.error_detail = "It could not be done."
         elif state == "processing":
             attempt.outcome, attempt.ended_at, attempt.stage = "running", None, ""
             video.lease_expires_at, video.stage = make.now + timedelta(seconds=60), "speech"
         else:
             attempts = []
-            video.enqueued_at, video.fence = created, 0
+            video.fence = 0
         video.attempt = len(attempts)
         yield video, attempts, transcript
 
