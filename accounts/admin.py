@@ -3,41 +3,70 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Model, QuerySet
+from django.db.models import Count, Model, QuerySet
 from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from accounts import sign_out
+from accounts.admin_lists import AgeFilter, LargeTableAdmin
 from accounts.models import ApiKey, User
 
 
 @admin.register(User)
-class UserAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class UserAdmin(LargeTableAdmin):
     """Callers, made by their first call, and local staff, made by ``manage.py createsuperuser``."""
 
-    list_display = ("id", "email", "is_active", "is_staff", "created_at", "last_login")
-    list_filter = ("is_active", "is_staff", "is_superuser")
-    search_fields = ("=id", "email")
-    search_help_text = "Cognito's sub, or e-mail."
-    ordering = ("-created_at",)
+    list_display = ("name", "id", "is_active", "is_staff", "created_at", "last_login")
+    list_filter = ("is_active", "is_staff", AgeFilter)
+    search_fields = ("id",)
+    search_help_text = "Cognito's sub, login, or the beginning of an e-mail"
     fields = (
         "id",
         "email",
         "is_active",
+        "used",
         "is_staff",
         "is_superuser",
         "groups",
-        "user_permissions",
         "created_at",
         "last_login",
         "tokens_valid_after",
     )
     actions = ("sign_out_everywhere",)
-    filter_horizontal = ("groups", "user_permissions")
+    filter_horizontal = ("groups",)  # permissions come by groups alone
+
+    @admin.display(description="user")
+    def name(self, user: User) -> str:
+        """The address, or the id."""
+        return str(user)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[User], search_term: str
+    ) -> tuple[QuerySet[User], bool]:
+        """By id, else by the beginning of the e-mail: both have an index."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        by_id = queryset.filter(pk=term)
+        return (by_id if by_id.exists() else queryset.filter(email__istartswith=term)), False
+
+    @admin.display(description="videos")
+    def used(self, user: User) -> SafeString | str:
+        """How many videos in which state, and the way to them."""
+        states = dict(user.videos.order_by().values_list("status").annotate(Count("pk")))
+        told = ", ".join(f"{number} {state}" for state, number in sorted(states.items())) or "none"
+        try:
+            link = reverse("admin:videos_video_changelist")
+        except NoReverseMatch:
+            return told
+        return format_html('<a href="{}?q={}">{}</a>', link, user.pk, told)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[Any, ...]:
         """What Cognito or the machine writes; and nobody but a superuser makes staff."""
-        machine: tuple[Any, ...] = ("id", "email", "created_at", "last_login", "tokens_valid_after")
-        rights = ("is_staff", "is_superuser", "groups", "user_permissions")
+        machine: tuple[Any, ...] = ("id", "email", "used", "created_at", "last_login", "tokens_valid_after")
+        rights = ("is_staff", "is_superuser", "groups")
         return machine if getattr(request.user, "is_superuser", False) else machine + rights
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -62,15 +91,13 @@ class UserAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ApiKeyAdmin(LargeTableAdmin):
     """Keys of users' scripts: to be looked at, and to be deleted where one has got into wrong hands."""
 
     list_display = ("name", "prefix", "user", "scope", "created_at", "expires_at", "last_used_at")
-    list_select_related = ("user",)
+    list_prefetch_related = ("user",)
     search_fields = ("=id", "=prefix", "name", "=user__id", "user__email")
     search_help_text = "Id, how the key begins, its name, user's id or e-mail."
-    ordering = ("-created_at",)
-    list_per_page = 50
     exclude = ("digest",)  # of no use to people
 
     def has_add_permission(self, request: HttpRequest) -> bool:

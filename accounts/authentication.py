@@ -63,6 +63,12 @@ def caller(request: Request) -> User:
     return cast(User, request.user)
 
 
+def id_token_verifier() -> cognito.Verifier:
+    """Of who signs in to the admin: ID tokens of the first app client alone. Raises ``KeysUnavailable``."""
+    clients = tuple(settings.COGNITO_CLIENT_IDS[:1])
+    return _verifier(settings.COGNITO_USER_POOL_ID, clients, ("id",), settings.COGNITO_JWKS)
+
+
 @functools.lru_cache(maxsize=8)
 def _verifier(pool: str, client_ids: tuple[str, ...], token_uses: tuple[str, ...], jwks: str) -> cognito.Verifier:
     """One a process, and with it one key set."""

@@ -58,7 +58,9 @@ class Identity(NamedTuple):
     origin_jti: str
     """What all tokens of one sign-in share, which is what Cognito revokes; may be empty."""
     groups: tuple[str, ...]
-    """Names of the pool's groups. They grant nothing in Django."""
+    """Names of the pool's groups. The API grants nothing because of them; who may enter the admin, they tell."""
+    nonce: str = ""
+    """What the page that began the sign-in gave along, in ID tokens of the hosted page; else empty."""
 
 
 class Verifier:
@@ -168,6 +170,7 @@ class Verifier:
             auth_time=auth_time,
             origin_jti=origin(claims.get("origin_jti")),
             groups=_groups(claims.get("cognito:groups")),
+            nonce=_nonce(claims.get("nonce")) if kind == "id" else "",
         )
 
 
@@ -271,6 +274,10 @@ def _email(value: object) -> str:
 def origin(value: object) -> str:
     """Return the id of a sign-in, or nothing where it could not be stored."""
     return value if isinstance(value, str) and len(value) <= 64 and value.isascii() and value.isprintable() else ""
+
+
+def _nonce(value: object) -> str:
+    return value if isinstance(value, str) and len(value) <= 128 and value.isascii() and value.isprintable() else ""
 
 
 def _groups(value: object) -> tuple[str, ...]:

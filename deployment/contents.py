@@ -76,5 +76,5 @@ def _stays_at_home(path: Path) -> bool:
         "__pycache__" in path.parts
         or path.is_relative_to("transcripts/worker")
         or path in _COMMANDS_OF_THE_WORKER
-        or path.suffix not in (".py", ".pem", ".html", ".css", ".js", ".json")
+        or path.suffix not in (".py", ".pem", ".html", ".css", ".js", ".json", ".svg")
     )

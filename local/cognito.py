@@ -46,10 +46,12 @@ class Pool:
         """Return the key set as JSON text, in the form of Cognito's ``/.well-known/jwks.json``."""
         return json.dumps({"keys": [{"alg": "RS256", "kid": self.kid, "use": "sig", **self._public}]})
 
-    def issue(self, sub: str, email: str, token_use: str, lifetime_s: int = 3600) -> str:
-        """Return a signed token of either kind, with the claims that Cognito's tokens have."""
+    def issue(
+        self, sub: str, email: str, token_use: str, lifetime_s: int = 3600, claims: dict[str, Any] | None = None
+    ) -> str:
+        """Return a signed token of either kind, with the claims that Cognito's tokens have, and some more."""
         now = int(time.time())
-        claims: dict[str, Any] = {
+        said: dict[str, Any] = {
             "sub": sub,
             "iss": ISSUER,
             "token_use": token_use,
@@ -61,10 +63,10 @@ class Pool:
             "event_id": str(uuid.uuid4()),
         }
         if token_use == "id":
-            claims |= {"aud": CLIENT_ID, "cognito:username": sub, "email": email, "email_verified": True}
+            said |= {"aud": CLIENT_ID, "cognito:username": sub, "email": email, "email_verified": True}
         else:
-            claims |= {"client_id": CLIENT_ID, "username": sub, "scope": "aws.cognito.signin.user.admin"}
-        return self.sign({"kid": self.kid, "alg": "RS256"}, claims)
+            said |= {"client_id": CLIENT_ID, "username": sub, "scope": "aws.cognito.signin.user.admin"}
+        return self.sign({"kid": self.kid, "alg": "RS256"}, said | (claims or {}))
 
     def sign(self, header: dict[str, Any], claims: dict[str, Any]) -> str:
         """Return header and claims as they are, signed with RS256 (RFC 7515, 7.1)."""

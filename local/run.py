@@ -74,7 +74,7 @@ def _tell(stack: Stack, *, sample: bool) -> None:
     console.print(f"""
 [bold]API[/]    {api}
 [bold]docs[/]   {api}/docs
-[bold]admin[/]  {api}/admin/   login [bold]{ADMIN}[/], password [bold]{ADMIN_PASSWORD}[/]
+[bold]admin[/]  {api}/admin/   sign in as who you like, or login [bold]{ADMIN}[/], password [bold]{ADMIN_PASSWORD}[/]
 
 [bold]Paste this[/] (the token is good for a day):
 

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from moto.server import ThreadedMotoServer
 
-from local import cognito, speech_model, youtube
+from local import cognito, sign_in, speech_model, youtube
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("DATA_DIR") or ROOT / "data")
@@ -59,6 +59,7 @@ class Stack:
         with self._parts as parts:
             parts.enter_context(_alone_in(self.folder))
             aws_url = parts.enter_context(_aws())
+            sign_in_url = parts.enter_context(sign_in.sign_in_page(self.pool))
             self.environment = os.environ | {
                 "DJANGO_SETTINGS_MODULE": "ytbackend.settings",
                 "DJANGO_DEBUG": "true",
@@ -74,6 +75,7 @@ class Stack:
                 "COGNITO_USER_POOL_ID": cognito.POOL_ID,
                 "COGNITO_CLIENT_IDS": cognito.CLIENT_ID,
                 "COGNITO_JWKS": str(self.folder / "cognito" / cognito.JWKS_FILE),
+                "COGNITO_DOMAIN": sign_in_url,
                 "LEASE_SECONDS": os.environ.get("LEASE_SECONDS") or "15",  # a killed worker is missed soon
                 "SPEECH_MODEL": os.environ.get("SPEECH_MODEL") or str(_named_model(self.folder)),
             }

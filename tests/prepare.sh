@@ -11,23 +11,16 @@ has() {
 }
 has_mariadb() { has mariadbd mariadb-install-db mariadb_config pkg-config cc; }
 
-if ! { has_mariadb && has systemd-nspawn; } && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    echo "Installing MariaDB, the headers of its driver, and a systemd to throw away …"
+if ! { has_mariadb && has systemd-nspawn chromium; } && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "Installing MariaDB, the headers of its driver, a systemd to throw away, and Chromium …"
     apt-get update -qq
     # The core packages bring the programs without a service that starts by itself.
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
         mariadb-server-core mariadb-client-core libmariadb-dev pkg-config build-essential systemd-container \
-        pocketsphinx-testdata >/dev/null  # the last: human speech with a known text, to listen to
+        chromium pocketsphinx-testdata >/dev/null  # the last: human speech with a known text, to listen to
 fi
 
-has_chromium() { has chromium || has chromium-browser || has google-chrome; }
-if ! has_chromium && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    echo "Installing Chromium …"
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null ||
-        echo "It cannot be had here."
-fi
-if ! has_chromium; then
+if ! has chromium && ! has chromium-browser && ! has google-chrome; then
     echo "Left out, because Chromium is not here: the tests that look at docs and admin in a browser."
 fi
 

@@ -26,11 +26,11 @@ def cases_in(path: Path) -> list[ast.FunctionDef]:
 
 
 def asserts(node: ast.FunctionDef) -> bool:
-    """An assert, ``pytest.raises``, or a helper whose name says that it asserts."""
+    """An assert, ``pytest.raises``, Playwright's ``expect``, or a helper whose name says that it asserts."""
     return any(
         isinstance(part, ast.Assert)
         or (isinstance(part, ast.Attribute) and part.attr == "raises")
-        or (isinstance(part, ast.Name) and part.id.startswith(("assert_", "django_assert_")))
+        or (isinstance(part, ast.Name) and part.id.startswith(("assert_", "django_assert_", "expect")))
         for part in ast.walk(node)
     )
 

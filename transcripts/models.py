@@ -68,7 +68,10 @@ class Transcript(models.Model):
         constraints = [
             models.CheckConstraint(condition=models.Q(source__in=["captions", "speech"]), name="transcripts_source")
         ]
-        indexes = [models.Index(fields=["user", "-created_at", "-id"], name="transcripts_newest")]  # GET /transcripts
+        indexes = [
+            models.Index(fields=["user", "-created_at", "-id"], name="transcripts_newest"),  # GET /transcripts
+            models.Index(fields=["-created_at"], name="transcripts_admin"),  # admin: the newest of all users
+        ]
 
     def __str__(self) -> str:
         return f"{self.video_id} ({self.language})"

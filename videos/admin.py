@@ -1,79 +1,125 @@
-"""Videos and pending deletions in the admin: to be read and searched; the machine writes them."""
+"""Videos in the admin: found among a million, told as a story, mended by the API's own services."""
 
 from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Model
-from django.http import HttpRequest
-from django.utils.html import format_html
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from unfold.decorators import display
 
-from videos.models import Attempt, Breaker, Deletion, Usage, UserQuota, Video
-from videos.youtube_url import watch_url
-
-
-class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Rows that only the machine writes."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Nobody."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Nobody: a bare row deletion would leave files behind."""
-        return False
-
-
-class AttemptInline(admin.TabularInline):  # type: ignore[type-arg]
-    """What became of each time that a worker took the video."""
-
-    model = Attempt
-    fields = ("number", "worker", "started_at", "ended_at", "stage", "outcome", "error_code", "error_detail")
-    readonly_fields = fields
-    ordering = ("-fence",)
-    can_delete = False
-    extra = 0
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Nobody."""
-        return False
+from accounts.admin_lists import AgeFilter, LargeTableAdmin, ReadOnlyAdmin
+from videos import admin_actions, admin_search, admin_story
+from videos.models import Breaker, Deletion, Usage, UserQuota, Video
 
 
 @admin.register(Video)
 class VideoAdmin(ReadOnlyAdmin):
     """What was submitted and where it stands."""
 
-    list_display = ("name", "user", "status", "progress", "attempt", "error_code", "created_at")
-    list_filter = ("status", "source", "mode", "error_code", "language")
-    search_fields = ("=id", "=youtube_id", "title", "channel", "=user__id", "user__email")
-    search_help_text = "Id, YouTube id, words of title or channel, user's id or e-mail."
-    list_select_related = ("user",)
-    date_hierarchy = "created_at"
-    ordering = ("-created_at",)
-    list_per_page = 50
-    inlines = (AttemptInline,)
+    list_display = ("name", "state", "error_code", "user", "source", "language", "attempt", "created_at")
+    list_filter = (
+        admin_search.StateFilter,
+        admin_search.CodeFilter,
+        AgeFilter,
+        admin_search.SourceFilter,
+        admin_search.LanguageFilter,
+    )
+    search_fields = ("title",)  # so that there is a box: what it does is below
+    search_help_text = admin_search.HELP
+    list_prefetch_related = ("user",)
+    actions = ("reprocess", "cancel", "release", "delete")
 
     @admin.display(description="video")
     def name(self, video: Video) -> str:
         """The title, or the link until there is one."""
         return str(video)[:80]
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
-        """The columns, and the link to YouTube as one."""
-        return ["watch"]
+    @display(  # type: ignore[untyped-decorator]
+        description="state",
+        label={"queued": "warning", "processing": "info", "completed": "success", "failed": "danger"},
+    )
+    def state(self, video: Video) -> str:
+        """In a colour."""
+        return video.status
 
-    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
-        """Every column in the model's order."""
-        return ["watch", *(field.name for field in Video._meta.fields if field.name != "url")]
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        """By the first kind that the term is."""
+        if not search_term.strip():
+            return queryset, False
+        return queryset.filter(admin_search.videos_matching(search_term)), False
 
-    @admin.display(description="on YouTube")
-    def watch(self, video: Video) -> str:
-        """A link that opens beside the admin; made from the id, so that no row can make it another kind of link."""
-        address = watch_url(video.youtube_id)
-        return format_html('<a href="{0}" target="_blank" rel="noopener noreferrer">{0}</a>', address)
+    # --- Actions: each leads to a page that asks
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Operators, by the permission that their group has."""
+        return admin_actions.DEEDS["reprocess"].allowed(request)
+
+    def has_erase_permission(self, request: HttpRequest) -> bool:
+        """Who may delete, files and all."""
+        return admin_actions.DEEDS["delete"].allowed(request)
+
+    def get_actions(self, request: HttpRequest) -> Any:
+        """Ours alone: Django's own deletion would leave files behind."""
+        actions = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
+
+    @admin.action(description="Reprocess …", permissions=["operate"])
+    def reprocess(self, request: HttpRequest, queryset: Any) -> HttpResponse:
+        """Once more."""
+        return admin_actions.chosen(admin_actions.DEEDS["reprocess"], request, queryset)
+
+    @admin.action(description="Cancel …", permissions=["operate"])
+    def cancel(self, request: HttpRequest, queryset: Any) -> HttpResponse:
+        """No more."""
+        return admin_actions.chosen(admin_actions.DEEDS["cancel"], request, queryset)
+
+    @admin.action(description="Release what is stuck …", permissions=["operate"])
+    def release(self, request: HttpRequest, queryset: Any) -> HttpResponse:
+        """On with it."""
+        return admin_actions.chosen(admin_actions.DEEDS["release"], request, queryset)
+
+    @admin.action(description="Delete …", permissions=["erase"])
+    def delete(self, request: HttpRequest, queryset: Any) -> HttpResponse:
+        """Gone."""
+        return admin_actions.chosen(admin_actions.DEEDS["delete"], request, queryset)
+
+    # --- Pages
+
+    def get_urls(self) -> list[URLPattern]:
+        """Django's, and the page that asks."""
+        ours = path("do/<str:name>", self.admin_site.admin_view(self.asked), name="videos_video_do")
+        return [ours, *super().get_urls()]
+
+    def asked(self, request: HttpRequest, name: str) -> HttpResponse:
+        """How many and what, and then it is done."""
+        return admin_actions.asked(request, name, self._context)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The video's story."""
+        if request.method == "POST" or not self.has_view_permission(request):
+            raise PermissionDenied
+        video = self.get_object(request, object_id)
+        if video is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[no-any-return]
+        context = self._context(request) | admin_story.of(request, video) | (extra_context or {})
+        return TemplateResponse(request, "staff/video.html", context | {"title": str(video), "subtitle": None})
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Video | None:
+        """With its user and its transcript."""
+        rows = Video.objects.select_related("user", "transcript")
+        try:
+            return rows.filter(pk=Video._meta.pk.to_python(object_id)).first()
+        except ValidationError:  # no id at all
+            return None
+
+    def _context(self, request: HttpRequest) -> dict[str, Any]:
+        return {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media}
 
 
 @admin.register(Deletion)
@@ -81,7 +127,7 @@ class DeletionAdmin(ReadOnlyAdmin):
     """Files that are still to go."""
 
     list_display = ("prefix", "requested_at", "due_at")
-    search_fields = ("prefix",)
+    search_fields = ("prefix__startswith",)
     ordering = ("due_at",)
 
 
@@ -90,6 +136,7 @@ class BreakerAdmin(ReadOnlyAdmin):
     """Whether YouTube answers, and since when it does not."""
 
     list_display = ("name", "state", "failures", "code", "opened_at", "retry_at")
+    ordering = ("name",)
     exclude = ("probe_token",)
 
     @admin.display(boolean=True, description="answers")
@@ -99,12 +146,13 @@ class BreakerAdmin(ReadOnlyAdmin):
 
 
 @admin.register(UserQuota)
-class UserQuotaAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class UserQuotaAdmin(LargeTableAdmin):
     """What staff grant to one user instead of what the settings say."""
 
     list_display = ("user", "submissions_per_day", "speech_minutes_per_month", "videos", "gigabytes")
     search_fields = ("=user__id", "user__email")
-    list_select_related = ("user",)
+    list_prefetch_related = ("user",)
+    ordering = ("user_id",)
     autocomplete_fields = ("user",)
     fieldsets = (
         (
@@ -128,5 +176,5 @@ class UsageAdmin(ReadOnlyAdmin):
     list_display = ("user", "kind", "period", "amount")
     list_filter = ("kind",)
     search_fields = ("=user__id", "user__email")
-    list_select_related = ("user",)
-    ordering = ("-period", "-amount")
+    list_prefetch_related = ("user",)
+    ordering = ("-pk",)

@@ -13,7 +13,8 @@ class AttemptQuerySet(models.QuerySet["Attempt"]):
 
     def begin(self, video: VideoColumns, *, worker: str) -> None:
         """A worker has claimed the video."""
-        self.create(video_id=video.pk, fence=video.fence, number=video.attempt, worker=worker[:100], started_at=Now())
+        claimed = {"fence": video.fence, "number": video.attempt, "requested_at": video.requested_at}
+        self.create(video_id=video.pk, worker=worker[:100], started_at=Now(), **claimed)
 
     def end(self, video: VideoColumns, outcome: str, *, code: str = "", detail: str = "") -> None:
         """The video's running attempt, if there is one, is over."""
@@ -43,6 +44,7 @@ class Attempt(models.Model):
         help_text="Counted from 1 since the video was asked for; one that was not counted is followed by its like."
     )
     worker = models.CharField(max_length=100, blank=True, default="", help_text="Host and process.")
+    requested_at = models.DateTimeField(null=True, blank=True, help_text="When the video had been asked for.")
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
     stage = models.CharField(max_length=10, blank=True, default="", help_text="How far it came.")
@@ -55,6 +57,7 @@ class Attempt(models.Model):
     class Meta:
         db_table = "attempts"
         constraints = [models.UniqueConstraint(fields=["video", "fence"], name="attempts_one_per_claim")]
+        indexes = [models.Index(fields=["ended_at"], name="attempts_ended")]  # figures: what happened in an hour
 
     def __str__(self) -> str:
         return f"{self.number}: {self.outcome}"

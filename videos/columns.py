@@ -111,6 +111,12 @@ class VideoColumns(models.Model):
             models.Index(fields=["status", "lease_expires_at"], name="videos_leases"),  # sweep: abandoned
             models.Index(fields=["-created_at"], name="videos_admin"),  # admin: the newest of all users
             models.Index(fields=["user", "bytes_kept"], name="videos_kept"),  # quotas: how many, how large
+            # admin: the newest of a kind, and which codes and languages there are
+            models.Index(fields=["status", "-created_at"], name="videos_admin_status"),
+            models.Index(fields=["error_code", "-created_at"], name="videos_admin_error"),
+            models.Index(fields=["source", "-created_at"], name="videos_admin_source"),
+            models.Index(fields=["language", "-created_at"], name="videos_admin_language"),
+            models.Index(fields=["youtube_id"], name="videos_admin_youtube"),
         ]
 
     def __str__(self) -> str:

@@ -51,6 +51,15 @@ def below(prefix: str) -> list[str]:
     return [path for path in _below(prefix) if not path.endswith("/")]
 
 
+def sized(prefix: str, *, limit: int = 100) -> list[tuple[str, int]]:
+    """The first files below a prefix with their sizes in bytes. Raises ``errors()``."""
+    if settings.S3_BUCKET:
+        found = default_storage.bucket.objects.filter(Prefix=prefix).limit(limit)  # type: ignore[attr-defined]
+        return [(summary.key, summary.size) for summary in found]
+    paths = [path for path in _below(prefix) if not path.endswith("/")]
+    return [(path, default_storage.size(path)) for path in sorted(paths)[:limit]]
+
+
 def _below(prefix: str) -> Iterator[str]:
     """Files below a prefix; on a file system also the folders, each after what lies in it."""
     try:

@@ -17,6 +17,7 @@ from videos.breaker import Breaker
 from videos.clock import from_now
 from videos.columns import VideoColumns
 from videos.deletions import Deletion
+from videos.figures import Hour, Snapshot
 from videos.idempotency import IdempotencyKey
 from videos.usage import Reservation, Usage, UserQuota, lock
 
@@ -25,8 +26,10 @@ __all__ = [
     "Bookmark",
     "Breaker",
     "Deletion",
+    "Hour",
     "IdempotencyKey",
     "Reservation",
+    "Snapshot",
     "Usage",
     "UserQuota",
     "Video",

@@ -143,6 +143,21 @@ def cancel_video(video: Video) -> bool:
     return _transfer(video, Video.cancel, into=Video.Status.FAILED) is not None
 
 
+def release_stuck(video: Video) -> bool:
+    """Takes a video back whose worker is gone, and sends one that is due once more; False where nothing is stuck.
+
+    A message too many does no harm. What waits for its time goes on waiting, unless ``reprocess_video`` forces it.
+    """
+    for row in Video.objects.abandoned().filter(pk=video.pk):
+        if not end_attempt(row, row.abandon):
+            return False
+        for again in Video.objects.filter(pk=video.pk, status=Video.Status.QUEUED):
+            send(again)
+        return True
+    due = Video.objects.unsent(resend_after=0).filter(pk=video.pk).first()
+    return due is not None and send(due)
+
+
 def _transfer(
     video: Video, transition: Callable[[Video], bool], *, into: Video.Status, counted: bool = False
 ) -> Video | None:

@@ -59,7 +59,7 @@ def guarded(get_response: Middleware) -> Middleware:
         response = get_response(request)
         if is_page(request.path_info) and isinstance(response, HttpResponse):
             _make_legible(response)
-        response["Content-Security-Policy"] = _PAGE if is_page(request.path_info) else _NOTHING
+        response.setdefault("Content-Security-Policy", _PAGE if is_page(request.path_info) else _NOTHING)
         response["Permissions-Policy"] = _NO_FEATURES
         response["X-Frame-Options"] = settings.X_FRAME_OPTIONS
         # Most of what is answered here is one user's; what is not says so itself.

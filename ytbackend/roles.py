@@ -1,35 +1,26 @@
-"""What staff may do: viewers look at everything, operators also act on videos; superusers also make staff."""
+"""What staff may do: viewers look at everything, operators also act on videos; superusers also make staff.
+
+For local accounts and whom ``manage.py staff`` adds; who signs in by Cognito has the roles of the pool's groups.
+"""
 
 from enum import StrEnum
 
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.models import Group
 from django.db import transaction
-from django.db.models import Q
 
 from accounts.models import User
+from ytbackend import groups
 
 
 class Role(StrEnum):
-    """The name of the group, but for superusers, who need none."""
+    """One of them."""
 
     VIEWER = "viewer"
     OPERATOR = "operator"
     SUPERUSER = "superuser"
 
 
-_OURS = ("accounts", "videos", "transcripts")
-_ACTED_ON = ("videos", "transcripts")
-
-
-def group(role: Role) -> Group:
-    """The role's group, made where there is none, with the permissions that this version knows of."""
-    allowed = Q(content_type__app_label__in=_OURS, codename__startswith="view_")
-    if role == Role.OPERATOR:
-        acts = Q(codename__startswith="change_") | Q(codename__startswith="delete_")
-        allowed |= Q(acts, content_type__app_label__in=_ACTED_ON)
-    found, _ = Group.objects.get_or_create(name=role.value)
-    found.permissions.set(Permission.objects.filter(allowed))
-    return found
+_GROUPS = {Role.VIEWER: groups.VIEWERS, Role.OPERATOR: groups.OPERATORS}  # superusers need none
 
 
 def grant(user: User, role: Role) -> None:
@@ -38,9 +29,9 @@ def grant(user: User, role: Role) -> None:
         user.is_staff = user.is_active = True
         user.is_superuser = role == Role.SUPERUSER
         user.save(update_fields=["is_staff", "is_active", "is_superuser"])
-        user.groups.remove(*Group.objects.filter(name__in=[Role.VIEWER, Role.OPERATOR]))
-        if role != Role.SUPERUSER:
-            user.groups.add(group(role))
+        ours = Group.objects.filter(name__in=_GROUPS.values())
+        user.groups.remove(*ours.exclude(name=_GROUPS.get(role)))
+        user.groups.add(*ours.filter(name=_GROUPS.get(role)))
 
 
 def role_of(user: User) -> str:
@@ -48,4 +39,4 @@ def role_of(user: User) -> str:
     if user.is_superuser:
         return Role.SUPERUSER
     names = {group.name for group in user.groups.all()}
-    return next((role.value for role in (Role.OPERATOR, Role.VIEWER) if role.value in names), "")
+    return next((role.value for role in (Role.OPERATOR, Role.VIEWER) if _GROUPS[role] in names), "")

@@ -4,12 +4,14 @@ A value that cannot be understood stops the program with a sentence. Whatever el
 deployment must not lack is found by ``ytbackend/checks.py`` (``manage.py check --deploy``).
 """
 
+from datetime import timedelta
 from pathlib import Path
 
 from corsheaders.defaults import default_headers
 from django.core.exceptions import ImproperlyConfigured
 
 from ytbackend import env, vault
+from ytbackend.described import DOCUMENT
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env.text("DATA_DIR") or BASE_DIR / "data")
@@ -41,19 +43,22 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True
+FORMAT_MODULE_PATH = ["ytbackend.formats"]
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "ytbackend",  # before the theme, whose templates and files it replaces
+    "ytbackend.apps.ThemeConfig",
+    "ytbackend.apps.StaffAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "axes",
     "corsheaders",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "ytbackend",
     "accounts",
     "videos",
     "transcripts",
@@ -74,6 +79,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",  # last: it answers for whom has tried too many passwords
 ]
 
 TEMPLATES = [
@@ -103,6 +109,46 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+
+# --- The admin: who is let in, and for how long
+
+COGNITO_DOMAIN = env.pattern(
+    "COGNITO_DOMAIN",
+    r"https://[a-z0-9-]+(\.[a-z0-9-]+)+|http://(127\.0\.0\.1|localhost):[0-9]+",
+    "like https://auth.example.com, without a slash at its end",
+)
+ADMIN_LOCAL_LOGIN = env.flag("ADMIN_LOCAL_LOGIN", DEBUG)
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "ytbackend.staff.LocalAccounts"]
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
+SESSION_COOKIE_AGE = 8 * 3600  # a shift: groups are read at each sign-in, and so at least once in it
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+SESSION_COOKIE_NAME = "staff_session"
+
+# Passwords cannot be tried out: https://django-axes.readthedocs.io/en/latest/4_configuration.html. Each failure is a
+# row and a line in the log. The address is REMOTE_ADDR, which the Lambda handler takes from the gateway.
+AXES_FAILURE_LIMIT = 5
+AXES_LOCKOUT_PARAMETERS = ["ip_address", "username"]
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # or somebody could keep an account locked for ever
+AXES_RESET_ON_SUCCESS = True
+AXES_USERNAME_FORM_FIELD = "username"  # or it would look for the model's, "id", find none, and lock nobody's account
+AXES_SENSITIVE_PARAMETERS = ["username", "password"]  # in the log; people also type passwords into the wrong field
+AXES_ENABLE_ADMIN = False  # the log tells each failure, and manage.py axes_list_attempts who is locked out
+AXES_LOCKOUT_CALLABLE = "ytbackend.staff.locked_out"
+AXES_VERBOSE = False
+AXES_DISABLE_ACCESS_LOG = True  # who signed in when stands in the users' rows
+
+# https://unfoldadmin.com/docs/configuration/settings/; what depends on the request is in ytbackend.admin_site.
+UNFOLD = {
+    "SITE_TITLE": "YouTube transcripts",
+    "SITE_HEADER": "YouTube transcripts",
+    "SITE_URL": None,
+    "SITE_SYMBOL": "speech_to_text",
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "SHOW_BACK_BUTTON": True,
+}
 
 # --- Database
 
@@ -226,29 +272,7 @@ REST_FRAMEWORK = {
     "NON_FIELD_ERRORS_KEY": "",
     "UNAUTHENTICATED_USER": None,
 }
-
-SPECTACULAR_SETTINGS = {
-    "TITLE": "YouTube transcripts",
-    "DESCRIPTION": "From a YouTube link to a transcript that can be read, exported and deleted.",
-    "VERSION": VERSION,
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
-    "SERVE_AUTHENTICATION": [],
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {
-        "StatusEnum": "videos.models.Video.Status",
-        "ModeEnum": "videos.models.Video.Mode",
-        "SourceEnum": "videos.models.Video.Source",
-        "StageEnum": "videos.models.Video.Stage",
-    },
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "ytbackend.api.describe_problems",
-        "ytbackend.described.describe_empty_parameters",
-    ],
-}
+SPECTACULAR_SETTINGS = {**DOCUMENT, "VERSION": VERSION}
 
 # --- What one user may use: 0 is no limit, and staff may grant one user more or less
 

@@ -1,8 +1,8 @@
 """Every address of the service. No trailing slashes but the admin's, which is Django's."""
 
 from django.conf import settings
-from django.contrib import admin
-from django.urls import path
+from django.urls import URLResolver, path
+from django.urls.resolvers import RoutePattern
 from django.views.generic import RedirectView
 
 from accounts.key_views import KeyDetailView, KeyListView
@@ -25,8 +25,16 @@ handler400 = "ytbackend.api.bad_request"
 handler404 = "ytbackend.api.not_found"
 handler500 = "ytbackend.api.server_error"
 
-admin.site.site_header = admin.site.site_title = "YouTube transcripts"
-admin.site.index_title = "Tables"
+
+class Deferred(URLResolver):
+    """Addresses of a namespace, whose module is imported by the first request or name that needs one of them.
+
+    Django would import it with the first name of any address, to collect those that are in no namespace.
+    """
+
+    def _populate(self) -> None:
+        """Nothing: names within a namespace are looked up by resolvers of their own."""
+
 
 urlpatterns = [
     path("", RootView.as_view(), name="root"),
@@ -48,7 +56,7 @@ urlpatterns = [
     path("transcripts", TranscriptListView.as_view(), name="transcripts"),
     path("transcripts/<str:id>", TranscriptDetailView.as_view(), name="transcript"),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
-    path("admin/", admin.site.urls),
+    Deferred(RoutePattern("admin/"), "ytbackend.admin_urls", app_name="admin", namespace="admin"),
 ]
 
 if not settings.S3_BUCKET:

@@ -2,7 +2,10 @@
 
 import pytest
 
+from tests.chromium import chromium
 from tests.guards import ownership
+
+__all__ = ["chromium"]
 
 
 @pytest.fixture

@@ -307,7 +307,8 @@ def test_a_token_of_usual_size_with_usual_headers_is_let_in():
 # --- what Django reads for the admin
 
 
-def test_the_admin_takes_no_files(client):
+def test_the_admin_takes_no_files(client, settings):
+    settings.ADMIN_LOCAL_LOGIN = True
     with_a_file = b'--x\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\nx\r\n--x--\r\n'
 
     answer = client.generic("POST", "/admin/login/", with_a_file, content_type="multipart/form-data; boundary=x")
@@ -316,7 +317,8 @@ def test_the_admin_takes_no_files(client):
 
 
 @pytest.mark.parametrize("form", ["a=1&" * 300, "a=" + "x" * 300_000])
-def test_the_admin_takes_no_large_forms(client, form):
+def test_the_admin_takes_no_large_forms(client, settings, form):
+    settings.ADMIN_LOCAL_LOGIN = True
     answer = client.generic("POST", "/admin/login/", form, content_type="application/x-www-form-urlencoded")
 
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")

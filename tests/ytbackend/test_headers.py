@@ -222,7 +222,9 @@ def test_every_answer_tells_browsers_to_be_careful(alice, status, ask):
     assert "microphone=()" in answer["Permissions-Policy"]
     policy = answer["Content-Security-Policy"]
     assert {"default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'"} <= set(policy.split("; "))
-    assert "unsafe" not in policy
+    unsafe = {word for word in policy.replace(";", " ").split() if "unsafe" in word}
+    below_admin = answer.wsgi_request.path.startswith("/admin/")
+    assert unsafe <= ({"'unsafe-eval'"} if below_admin else set())  # for the theme's Alpine
     assert "*" not in policy
     assert answer["X-Request-Id"]
 

@@ -10,7 +10,7 @@ from django.db import Error, close_old_connections
 from accounts import arguments, sign_out
 from accounts.reporting import OperatorCommand, Report
 from transcripts import stored
-from videos import sweeping
+from videos import rollup, sweeping
 from videos.deadline import SECONDS, Deadline
 
 log = logging.getLogger(__name__)
@@ -27,9 +27,9 @@ class Command(OperatorCommand):
     """
     help = (
         "Sends what was never sent, takes back videos whose worker is gone, sends due retries, finishes deletions, "
-        "clears dead letters away, deletes files that no row names, mends rows whose files are gone, and forgets ended "
-        "sign-ins that no token can belong to. Run it every minute; it is safe to repeat and to run twice at once. "
-        "What it cannot do in its time the next run does."
+        "clears dead letters away, deletes files that no row names, mends rows whose files are gone, forgets ended "
+        "sign-ins that no token can belong to, and counts what the admin's front page shows. Run it every minute; it "
+        "is safe to repeat and to run twice at once. What it cannot do in its time the next run does."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -70,6 +70,7 @@ class Command(OperatorCommand):
         swept = sweeping.sweep(deadline)
         unnamed, restored = stored.reconcile(deadline)
         forgotten = sign_out.forget(deadline.passed)
+        rollup.roll_up(deadline)
         return swept._asdict() | {
             "files without rows": unnamed,
             "rows without files": restored,

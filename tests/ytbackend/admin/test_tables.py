@@ -49,7 +49,8 @@ def page(model, name, *args) -> str:
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{name}", args=args)
 
 
-def test_it_logs_in_a_local_account_by_its_name(rows):
+def test_it_logs_in_a_local_account_by_its_name_where_that_is_switched_on(rows, settings):
+    settings.ADMIN_LOCAL_LOGIN = True
     User.objects.create_superuser("root", "correct horse battery")
 
     answer = Client().post("/admin/login/?next=/admin/", {"username": "root", "password": "correct horse battery"})
@@ -73,7 +74,7 @@ def test_it_shows_what_became_of_each_attempt(staff, rows):
     assert "YouTube is refusing requests." in shown
 
 
-@pytest.mark.parametrize("words", ["dQw4w9WgXcQ", "bees", "a11ce", "{id}"])
+@pytest.mark.parametrize("words", ["dQw4w9WgXcQ", "bees", "a11ce@example.com", "{id}"])
 def test_it_finds_a_video_by_id_youtube_id_title_and_address(staff, rows, words):
     found = staff.get(page(Video, "changelist"), {"q": words.format(id=rows[Video].pk)}).content.decode()
 

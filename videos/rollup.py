@@ -1,0 +1,158 @@
+"""Counts what has happened into hours, and how things stand into snapshots; the sweep calls it every minute.
+
+An hour is counted from its rows, all of it, as often as it may still change: to count it twice does no harm. After a
+pause the missing hours follow, the newest first, some with each sweep; what is counted late is what would have been
+counted in time, but for videos that were deleted meanwhile.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import Error
+from django.db.models import Count, Max, Min, Sum
+from django.utils import timezone
+
+from accounts.models import User
+from videos.columns import VideoColumns
+from videos.deadline import Deadline
+from videos.figures import Hour, Snapshot, class_of
+from videos.models import Attempt, Video
+
+log = logging.getLogger(__name__)
+
+HOUR = timedelta(hours=1)
+DAYS_SHOWN = 30
+DAYS_KEPT = 400
+HOURS_A_RUN = 48
+SETTLED = timedelta(minutes=10)  # after its end: transactions that were under way have ended, clocks differ by less
+EVERY = timedelta(minutes=5)  # the running hour, and how many videos are in which state
+USERS_EVERY = timedelta(hours=1)
+USERS_NAMED = 10
+
+
+def roll_up(deadline: Deadline | None = None, *, now: datetime | None = None) -> int:
+    """Brings hours and snapshots up to date as far as time allows; returns how many hours were counted.
+
+    A database that fails is logged and left to the next run: figures are not worth a sweep.
+    """
+    deadline, now = deadline or Deadline(), now or timezone.now()
+    try:
+        counted = _count_hours(deadline, now)
+        for name, age, figures in (("states", EVERY, _states), ("users", USERS_EVERY, _users)):
+            if not deadline.passed():
+                _renew(name, age, figures, now)
+    except Error as error:
+        log.warning("the figures for the admin's front page were not brought up to date: %s", error)
+        return 0
+    return counted
+
+
+def _count_hours(deadline: Deadline, now: datetime) -> int:
+    counted = 0
+    for start in _unsettled(now)[:HOURS_A_RUN]:
+        if deadline.passed():
+            break
+        Hour.objects.update_or_create(start=start, defaults={"figures": figures_of(start), "computed_at": now})
+        counted += 1
+    if counted:
+        Hour.objects.filter(start__lt=now - timedelta(days=DAYS_KEPT)).delete()
+    return counted
+
+
+def _unsettled(now: datetime) -> list[datetime]:
+    """The hours that may differ from what is written down, newest first."""
+    current = now.replace(minute=0, second=0, microsecond=0)
+    first = Video.objects.aggregate(first=Min("created_at"))["first"]
+    if first is None:
+        return []
+    oldest = max(first.replace(minute=0, second=0, microsecond=0), current - timedelta(days=DAYS_SHOWN))
+    known = dict(Hour.objects.since(oldest).values_list("start", "computed_at"))
+    hours = [current - HOUR * back for back in range(int((current - oldest) / HOUR) + 1)]
+    return [start for start in hours if _may_differ(start, known.get(start), now)]
+
+
+def _may_differ(start: datetime, computed_at: datetime | None, now: datetime) -> bool:
+    if computed_at is None:
+        return True
+    return computed_at < start + HOUR + SETTLED and now - computed_at >= EVERY
+
+
+def figures_of(start: datetime) -> dict[str, Any]:
+    """What happened within the hour that begins then, from two ranges of two indexes.
+
+    ``submitted``; ``completed`` by source, and their ``seconds`` of video; ``failed`` (for good) by code; ``troubles``
+    (attempts that came to nothing and are followed by others) by code; ``refusals`` (of YouTube, however the attempt
+    ended) by code; ``waiting`` (from being asked for to the first attempt) and ``working`` (of attempts that completed)
+    in counts by class.
+    """
+    submitted = Video.objects.filter(created_at__gte=start, created_at__lt=start + HOUR).count()
+    counters: dict[str, Counter[str]] = {
+        name: Counter() for name in ("completed", "failed", "troubles", "refusals", "waiting", "working", "seconds")
+    }
+    ended = Attempt.objects.filter(ended_at__gte=start, ended_at__lt=start + HOUR)
+    columns = "outcome", "error_code", "number", "requested_at", "started_at", "ended_at"
+    for row in ended.values_list(*columns, "video__source", "video__duration_ms").iterator():
+        _count(counters, *row)
+    return {"submitted": submitted} | {name: dict(counter) for name, counter in counters.items()}
+
+
+def _count(
+    counters: dict[str, "Counter[str]"],
+    outcome: str,
+    code: str,
+    number: int,
+    requested_at: datetime | None,
+    started_at: datetime,
+    ended_at: datetime,
+    source: str,
+    duration_ms: int | None,
+) -> None:
+    if outcome == Attempt.Outcome.COMPLETED:
+        counters["completed"][source or "unknown"] += 1  # unknown: it is being done anew
+        counters["seconds"][source or "unknown"] += (duration_ms or 0) // 1000
+        counters["working"][str(class_of((ended_at - started_at).total_seconds()))] += 1
+    elif outcome == Attempt.Outcome.FAILED:
+        counters["failed"][code] += 1
+    elif code and outcome != Attempt.Outcome.CANCELLED:
+        counters["troubles"][code] += 1
+    if code.startswith("source_"):
+        counters["refusals"][code] += 1
+    if number == 1 and requested_at:
+        counters["waiting"][str(class_of((started_at - requested_at).total_seconds()))] += 1
+
+
+def _renew(name: str, age: timedelta, figures: Callable[[datetime], dict[str, Any]], now: datetime) -> None:
+    if not Snapshot.objects.filter(pk=name, computed_at__gt=now - age).exists():
+        Snapshot.objects.update_or_create(name=name, defaults={"figures": figures(now), "computed_at": now})
+
+
+def _states(now: datetime) -> dict[str, Any]:
+    """How many videos are in which state, and the failed ones by their code: two walks along an index."""
+    states = dict(Video.objects.order_by().values_list("status").annotate(Count("pk")))
+    failed = Video.objects.filter(status=VideoColumns.Status.FAILED).order_by()
+    return {"videos": states, "failed": dict(failed.values_list("error_code").annotate(Count("pk")))}
+
+
+def _users(now: datetime) -> dict[str, Any]:
+    """How many users there are, how many submitted something lately, and who submitted most in thirty days."""
+    recent = Video.objects.filter(created_at__gte=now - timedelta(days=DAYS_SHOWN)).order_by()
+    by_user = dict(recent.values_list("user_id").annotate(Count("pk")))
+    day = Video.objects.filter(created_at__gte=now - timedelta(days=1)).order_by()
+    most = sorted(by_user, key=lambda pk: (-by_user[pk], pk))[:USERS_NAMED]
+    return {
+        "all": User.objects.count(),
+        "active_month": len(by_user),
+        "active_day": day.values("user_id").distinct().count(),
+        "most": [{"id": pk, "submitted": by_user[pk], **_use_of(pk, now)} for pk in most],
+    }
+
+
+def _use_of(user_id: str, now: datetime) -> dict[str, Any]:
+    mine = Video.objects.filter(user_id=user_id, created_at__gte=now - timedelta(days=DAYS_SHOWN)).order_by()
+    done = mine.filter(status=VideoColumns.Status.COMPLETED).values("source")
+    seconds = {row["source"]: (row["ms"] or 0) // 1000 for row in done.annotate(ms=Sum("duration_ms"))}
+    last = mine.aggregate(last=Max("created_at"))["last"]
+    return {"seconds": seconds, "last": last.isoformat() if last else ""}
