@@ -3,14 +3,21 @@
 Titles, links, headers and the texts of exceptions come from strangers. A line break in one would let them write
 lines of their own (https://cwe.mitre.org/data/definitions/117.html), an escape sequence would run in whose terminal
 shows it, and a bidirectional override would show something else than there is (https://trojansource.codes/).
+
+JSON alone would not do: whoever decodes it has all that back. So what is shown as its escape in a text is so in JSON as
+well. (python-json-logger was looked at: what it adds to this is less than what would have to be taken out of it, as it
+puts into a line whatever somebody has hung on a record.)
 """
 
+import json
 import logging
 import re
 import unicodedata
+from datetime import UTC, datetime
 
 from django.conf import settings
 
+from videos import facts
 from ytbackend import request_id, vault
 
 _HIDDEN = (
@@ -42,6 +49,38 @@ class LineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
         return one_line(without_secrets(super().format(record)))
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: ``time`` (RFC 3339, UTC), ``level``, ``logger``, ``message``, and what ``facts`` knows.
+
+    A stack is ``exception`` (or ``stack``, where nothing was raised), the only value with line breaks.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line: dict[str, str | int] = {
+            "time": time.replace("+00:00", "Z"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **facts.current(),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        if record.stack_info:
+            line["stack"] = self.formatStack(record.stack_info)
+        return json.dumps({name: _told(name, value) for name, value in line.items()}, ensure_ascii=False)
+
+
+def _told(name: str, value: str | int) -> str | int:
+    if isinstance(value, int):
+        return value
+    text = without_secrets(value)
+    if name in ("exception", "stack"):  # the last lines say what went wrong
+        return "\n".join(map(one_line, text[-_LONGEST_LINE:].splitlines()))
+    return one_line(text)
 
 
 def without_secrets(text: str) -> str:

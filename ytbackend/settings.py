@@ -4,6 +4,7 @@ A value that cannot be understood stops the program with a sentence. Whatever el
 deployment must not lack is found by ``ytbackend/checks.py`` (``manage.py check --deploy``).
 """
 
+import sys
 from pathlib import Path
 
 from corsheaders.defaults import default_headers
@@ -270,12 +271,19 @@ RESEND_AFTER_SECONDS = env.integer("RESEND_AFTER_SECONDS", 3600, least=1, most=8
 PATIENCE_SECONDS = env.integer("PATIENCE_SECONDS", 300, least=0, most=3600)
 GRACE_SECONDS = env.integer("GRACE_SECONDS", 25, least=0, most=3600)
 
+# --- Watching
+
 _LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR"]
+_for_people = DEBUG or (sys.stderr is not None and sys.stderr.isatty())
+LOG_FORMAT = env.choice("LOG_FORMAT", "text" if _for_people else "json", choices=["text", "json"])
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"()": "ytbackend.log_lines.LineFormatter"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {
+        "text": {"()": "ytbackend.log_lines.LineFormatter"},
+        "json": {"()": "ytbackend.log_lines.JsonFormatter"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": env.choice("LOG_LEVEL", "INFO", choices=_LEVELS)},
     "loggers": {
         **{name: {"level": "WARNING"} for name in ("botocore", "boto3", "faster_whisper", "urllib3")},

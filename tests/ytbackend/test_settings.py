@@ -159,6 +159,7 @@ def test_a_deployment_that_has_everything_is_clean():
         ("AWS_REGION", "Frankfurt am Main", "AWS_REGION"),
         ("YOUTUBE_PROXY_URL", "proxy:8080", "YOUTUBE_PROXY_URL"),
         ("LOG_LEVEL", "LOUD", "LOG_LEVEL"),
+        ("LOG_FORMAT", "xml", "LOG_FORMAT"),
     ],
 )
 def test_a_deployment_that_lacks_something_is_told_what(name, value, said, tmp_path):

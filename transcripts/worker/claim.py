@@ -11,7 +11,7 @@ from typing import Self
 from django.conf import settings
 from django.db import Error, connection
 
-from videos import files, queue
+from videos import facts, files, queue
 from videos.columns import PERCENT
 from videos.models import Video
 from videos.transactions import is_passing, repeated
@@ -41,7 +41,7 @@ class Claim:
         self._done = threading.Event()
         self._lost = threading.Event()
         self._threads = [
-            threading.Thread(target=self._every, args=(beat,), name=f"{beat.__name__} {video.pk}", daemon=True)
+            threading.Thread(target=self._heart(beat), name=f"{beat.__name__} {video.pk}", daemon=True)
             for beat in (self._extend_lease, self._extend_visibility)
         ]
         self._written: tuple[Video.Stage, int, float] | None = None
@@ -129,6 +129,9 @@ class Claim:
             left = taken / self._fraction - taken if self._fraction else math.inf
             return settings.GRACE_SECONDS if left <= settings.GRACE_SECONDS else 0
         return settings.GRACE_SECONDS
+
+    def _heart(self, beat: Callable[[], bool]) -> Callable[[], None]:
+        return facts.carried(lambda: self._every(beat))
 
     def _every(self, beat: Callable[[], bool]) -> None:
         """Beats four times a lease; after one that failed soon again, to be there before the sweep is."""

@@ -18,7 +18,7 @@ from transcripts.worker import circuit, errors, pipeline, scratch
 from transcripts.worker.alarm import TimeUp
 from transcripts.worker.claim import Claim, ClaimLost
 from transcripts.worker.stopping import Stopped, Stopping
-from videos import files, queue, services
+from videos import facts, files, queue, services
 from videos.models import Breaker, Video
 from videos.transactions import is_passing, repeated
 
@@ -75,14 +75,15 @@ class Worker:
             log.warning("no messages: %s", error)
             self._rest()
             return False
-        try:
-            handle(message, worker=self.name, stopping=self.stopping)
-            self._pause = _FIRST_PAUSE_SECONDS
-        except queue.QueueUnavailable as error:
-            log.warning("a message stays in the queue, which does no harm: %s", error)
-        except Exception:
-            log.exception("a message was not dealt with; it comes back by itself")
-            self._rest()
+        with facts.during(video_id=str(message.video_id or "")):
+            try:
+                handle(message, worker=self.name, stopping=self.stopping)
+                self._pause = _FIRST_PAUSE_SECONDS
+            except queue.QueueUnavailable as error:
+                log.warning("a message stays in the queue, which does no harm: %s", error)
+            except Exception:
+                log.exception("a message was not dealt with; it comes back by itself")
+                self._rest()
         return True
 
     def _rest(self) -> None:
@@ -116,9 +117,10 @@ def handle(message: queue.Message, *, worker: str = "", stopping: Stopping | Non
             circuit.untried(probe)
         _not_claimed(message, video_id)
         return
-    log.info("video %s: attempt %d begins", video.pk, video.attempt)
-    if _work(video, message, probe, stopping or Stopping()):
-        queue.delete(message)
+    with facts.during(video_id=str(video.pk), user_id=video.user_id, attempt=video.attempt):
+        log.info("video %s: attempt %d begins", video.pk, video.attempt)
+        if _work(video, message, probe, stopping or Stopping()):
+            queue.delete(message)
 
 
 def _work(video: Video, message: queue.Message, probe: str, stopping: Stopping) -> bool:
