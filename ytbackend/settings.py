@@ -63,6 +63,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     # What stands first holds for every answer, also for errors and for static files.
     "ytbackend.headers.identified",
+    "ytbackend.measured.measured",
     "ytbackend.headers.guarded",
     "django.middleware.security.SecurityMiddleware",
     "ytbackend.headers.ExactCors",
@@ -276,17 +277,24 @@ GRACE_SECONDS = env.integer("GRACE_SECONDS", 25, least=0, most=3600)
 _LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR"]
 _for_people = DEBUG or (sys.stderr is not None and sys.stderr.isatty())
 LOG_FORMAT = env.choice("LOG_FORMAT", "text" if _for_people else "json", choices=["text", "json"])
+METRICS = env.pattern("METRICS", "emf", "emf, or empty")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
         "text": {"()": "ytbackend.log_lines.LineFormatter"},
         "json": {"()": "ytbackend.log_lines.JsonFormatter"},
+        "metrics": {"()": "ytbackend.log_lines.MetricFormatter"},
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT},
+        "metrics": {"class": "logging.StreamHandler" if METRICS else "logging.NullHandler", "formatter": "metrics"},
+    },
     "root": {"handlers": ["console"], "level": env.choice("LOG_LEVEL", "INFO", choices=_LEVELS)},
     "loggers": {
         **{name: {"level": "WARNING"} for name in ("botocore", "boto3", "faster_whisper", "urllib3")},
+        # Not by LOG_LEVEL: whoever wants to read less may still count.
+        "metrics": {"handlers": ["metrics"], "propagate": False, "level": "INFO" if METRICS else "CRITICAL"},
         # Django's own handlers write other lines, and mail them.
         **{name: {"handlers": [], "propagate": True} for name in ("django", "django.server")},
         "django.db.backends": {"level": "INFO"},  # below that it tells every value of every statement

@@ -160,6 +160,7 @@ def test_a_deployment_that_has_everything_is_clean():
         ("YOUTUBE_PROXY_URL", "proxy:8080", "YOUTUBE_PROXY_URL"),
         ("LOG_LEVEL", "LOUD", "LOG_LEVEL"),
         ("LOG_FORMAT", "xml", "LOG_FORMAT"),
+        ("METRICS", "true", "METRICS"),
     ],
 )
 def test_a_deployment_that_lacks_something_is_told_what(name, value, said, tmp_path):

@@ -11,6 +11,7 @@ from typing import Self
 from django.conf import settings
 from django.db import Error, connection
 
+from transcripts.worker.measures import Job
 from videos import facts, files, queue
 from videos.columns import PERCENT
 from videos.models import Video
@@ -31,12 +32,13 @@ class Claim:
 
     Two threads, because a queue that hangs must not cost the lease. Use it as a context manager around
     the work; call ``step`` often, it is cheap. ``probe`` is the right to find out whether YouTube answers
-    again, see ``videos.breaker``; most claims have none.
+    again, see ``videos.breaker``; most claims have none. ``job`` is told what the work costs.
     """
 
-    def __init__(self, video: Video, message: queue.Message, *, probe: str = "") -> None:
+    def __init__(self, video: Video, message: queue.Message, *, probe: str = "", job: Job | None = None) -> None:
         self.video = video
         self.probe = probe
+        self.job = job or Job()
         self._message = message
         self._done = threading.Event()
         self._lost = threading.Event()
@@ -73,6 +75,7 @@ class Claim:
         now = time.monotonic()
         if stage != self._stage:
             self._stage, self._stage_began = stage, now
+            self.job.enter(stage)
         if self._written:
             last_stage, last_percent, last_time = self._written
             if stage == last_stage and (percent == last_percent or now - last_time < 1):

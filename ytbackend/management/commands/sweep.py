@@ -9,10 +9,14 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error, close_old_connections
 
 from transcripts import stored
-from videos import sweeping
+from videos import metrics, sweeping
+from videos.backlog import backlog
 from videos.deadline import SECONDS, Deadline
+from videos.metrics import Metric
 
 log = logging.getLogger(__name__)
+
+_JOINED = str.maketrans("", "", " _")
 
 
 def seconds(text: str) -> float:
@@ -63,10 +67,28 @@ class Command(BaseCommand):
             raise CommandError(f"The database failed: {error}. Has `manage.py migrate` been run?") from error
 
     def _sweep(self, within: float) -> dict[str, int]:
+        began = time.monotonic()
         deadline = Deadline(within)
         swept = sweeping.sweep(deadline)
         unnamed, restored = stored.reconcile(deadline)
-        return swept._asdict() | {"files without rows": unnamed, "rows without files": restored}
+        done = swept._asdict() | {"files without rows": unnamed, "rows without files": restored}
+        if metrics.are_on():
+            self._measure(done, time.monotonic() - began)
+        return done
+
+    def _measure(self, done: dict[str, int], took: float) -> None:
+        """All of it without dimensions: there is one sweep."""
+        left = backlog()
+        metrics.emit(
+            [
+                *(Metric("Sweep" + name.title().translate(_JOINED), number) for name, number in done.items()),
+                Metric("SweepTime", round(took * 1000, 1), "Milliseconds"),
+                Metric("VideosWaiting", left.waiting),
+                Metric("VideosParked", left.parked),
+                Metric("VideosWorking", left.working),
+                Metric("OldestWaiting", round(left.oldest_seconds, 1), "Seconds"),
+            ]
+        )
 
     def _tell(self, done: dict[str, int]) -> None:
         self.stdout.write(", ".join(f"{name.replace('_', ' ')} {number}" for name, number in done.items()))
