@@ -1,4 +1,4 @@
-"""The composition root as a Django app: its name, and its system checks."""
+"""The composition root as a Django app: its name, its system checks, and what watches it."""
 
 from django.apps import AppConfig
 
@@ -9,5 +9,7 @@ class ComposedConfig(AppConfig):
     name = "ytbackend"
 
     def ready(self) -> None:
-        """Registers the checks."""
-        from ytbackend import checks, migration_safety  # noqa: F401
+        """Registers the checks, and begins to watch where the settings say so."""
+        from ytbackend import checks, migration_safety, watching  # noqa: F401
+
+        watching.start()

@@ -277,6 +277,9 @@ GRACE_SECONDS = env.integer("GRACE_SECONDS", 25, least=0, most=3600)
 _LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR"]
 _for_people = DEBUG or (sys.stderr is not None and sys.stderr.isatty())
 LOG_FORMAT = env.choice("LOG_FORMAT", "text" if _for_people else "json", choices=["text", "json"])
+SENTRY_DSN = env.pattern(
+    "SENTRY_DSN", r"https?://[^@\s/]+@[^@\s/]+(/\S*)?/\d+", "a DSN of Sentry, such as https://key@sentry.example/1"
+)
 METRICS = env.pattern("METRICS", "emf", "emf, or empty")
 LOGGING = {
     "version": 1,

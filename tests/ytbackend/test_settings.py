@@ -161,6 +161,7 @@ def test_a_deployment_that_has_everything_is_clean():
         ("LOG_LEVEL", "LOUD", "LOG_LEVEL"),
         ("LOG_FORMAT", "xml", "LOG_FORMAT"),
         ("METRICS", "true", "METRICS"),
+        ("SENTRY_DSN", "https://sentry.example/1", "SENTRY_DSN"),
     ],
 )
 def test_a_deployment_that_lacks_something_is_told_what(name, value, said, tmp_path):
