@@ -60,6 +60,12 @@ def flush() -> None:
     sentry_sdk.flush(_FLUSH_SECONDS)
 
 
+def stop() -> None:
+    """Errors are reported no more."""
+    sentry_sdk.get_client().close()
+    sentry_sdk.get_global_scope().set_client(None)
+
+
 def told(event: "Event", hint: "Hint") -> "Event | None":
     """What Sentry is told of an event; None for what has no exception, and for hosts that strangers make up."""
     known: dict[str, Any] = dict(event)

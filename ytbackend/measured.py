@@ -1,4 +1,4 @@
-"""How many requests there are, how they end and how long they take: middleware that writes metrics."""
+"""How many requests there are, how they end and how long they take: middleware that writes metrics and traces."""
 
 import re
 import time
@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import ResolverMatch
 
-from videos import metrics
+from videos import metrics, traces
 from videos.metrics import Metric
 from ytbackend.headers import Middleware
 
@@ -17,11 +17,15 @@ _ARGUMENT = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
 def measured(get_response: Middleware) -> Middleware:
-    """Middleware: a document for each answer."""
+    """Middleware: a document and a span for each answer."""
 
     def answer(request: HttpRequest) -> HttpResponseBase:
         began = time.perf_counter()
-        response = get_response(request)
+        # What a client sends as its trace is not taken, as little as its request's id.
+        with traces.span("request", kind="SERVER"):
+            response = get_response(request)
+            if traces.are_on():
+                traces.say(_route(request), {"http.response.status_code": response.status_code})
         if metrics.are_on():
             took = Metric("Latency", round((time.perf_counter() - began) * 1000, 1), "Milliseconds", ((), ("Route",)))
             count = Metric("Requests", 1, by=(("StatusClass",), ("Route", "StatusClass")))

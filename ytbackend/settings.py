@@ -280,6 +280,8 @@ LOG_FORMAT = env.choice("LOG_FORMAT", "text" if _for_people else "json", choices
 SENTRY_DSN = env.pattern(
     "SENTRY_DSN", r"https?://[^@\s/]+@[^@\s/]+(/\S*)?/\d+", "a DSN of Sentry, such as https://key@sentry.example/1"
 )
+TRACES_ENDPOINT = env.pattern("OTEL_EXPORTER_OTLP_ENDPOINT", r"https?://[^@\s]+", "like http://127.0.0.1:4318")
+env.choice("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", choices=["http/protobuf"])
 METRICS = env.pattern("METRICS", "emf", "emf, or empty")
 LOGGING = {
     "version": 1,

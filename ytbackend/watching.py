@@ -1,6 +1,7 @@
 """What watches the service from outside: begun with the process, and only loaded where it is switched on."""
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 
 def start() -> None:
@@ -9,6 +10,16 @@ def start() -> None:
         from ytbackend import error_reports
 
         error_reports.start()
+    if settings.TRACES_ENDPOINT:
+        try:
+            from ytbackend import tracing
+        except ModuleNotFoundError as error:
+            raise ImproperlyConfigured(
+                f"OTEL_EXPORTER_OTLP_ENDPOINT is set, but {error.name} is not installed: "
+                "install requirements-worker.txt (on Lambda, the layer of docs/watching.md), or leave it out."
+            ) from error
+
+        tracing.start()
 
 
 def report(error: Exception) -> None:
@@ -25,3 +36,19 @@ def flush() -> None:
         from ytbackend import error_reports
 
         error_reports.flush()
+    if settings.TRACES_ENDPOINT:
+        from ytbackend import tracing
+
+        tracing.flush()
+
+
+def stop() -> None:
+    """Ends what ``start`` has begun; what waits is sent."""
+    if settings.SENTRY_DSN:
+        from ytbackend import error_reports
+
+        error_reports.stop()
+    if settings.TRACES_ENDPOINT:
+        from ytbackend import tracing
+
+        tracing.stop()

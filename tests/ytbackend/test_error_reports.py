@@ -11,7 +11,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import sentry_sdk
 
 from tests import builders, sentry, tokens
 from transcripts.worker import loop, youtube
@@ -31,8 +30,7 @@ def far_side(settings) -> Iterator[sentry.Ingest]:
         settings.SENTRY_DSN = there.dsn
         watching.start()
         yield there
-        sentry_sdk.get_client().close()
-        sentry_sdk.get_global_scope().set_client(None)
+        watching.stop()
 
 
 def one_event(far_side) -> dict:
@@ -124,7 +122,7 @@ def test_what_lambda_alone_would_see_is_an_event(far_side, monkeypatch):
 
 
 def test_a_far_side_that_is_away_costs_nobody_more_than_its_time(settings, far_side, caplog):
-    sentry_sdk.get_client().close()
+    watching.stop()
     settings.SENTRY_DSN = "http://public@127.0.0.1:9/7"
     watching.start()
 

@@ -162,6 +162,8 @@ def test_a_deployment_that_has_everything_is_clean():
         ("LOG_FORMAT", "xml", "LOG_FORMAT"),
         ("METRICS", "true", "METRICS"),
         ("SENTRY_DSN", "https://sentry.example/1", "SENTRY_DSN"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4317", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "OTEL_EXPORTER_OTLP_PROTOCOL"),
     ],
 )
 def test_a_deployment_that_lacks_something_is_told_what(name, value, said, tmp_path):

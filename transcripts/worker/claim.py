@@ -5,6 +5,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
@@ -12,7 +13,7 @@ from django.conf import settings
 from django.db import Error, connection
 
 from transcripts.worker.measures import Job
-from videos import facts, files, queue
+from videos import facts, files, queue, traces
 from videos.columns import PERCENT
 from videos.models import Video
 from videos.transactions import is_passing, repeated
@@ -21,6 +22,7 @@ log = logging.getLogger(__name__)
 
 _SOON_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 5.0  # between two tries to store a file
+_SPANS = {Video.Stage.AUDIO: "download", Video.Stage.STORING: "store"}  # others are named as their stage
 
 
 class ClaimLost(Exception):
@@ -50,6 +52,7 @@ class Claim:
         self._stage: Video.Stage | None = None
         self._stage_began = time.monotonic()
         self._fraction = 0.0
+        self._span = ExitStack()
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -57,6 +60,7 @@ class Claim:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._span.__exit__(kind, error, at)
         self._done.set()
         for thread in self._threads:
             thread.join()
@@ -76,6 +80,8 @@ class Claim:
         if stage != self._stage:
             self._stage, self._stage_began = stage, now
             self.job.enter(stage)
+            self._span.close()
+            self._span.enter_context(traces.span(_SPANS.get(stage, stage.value)))
         if self._written:
             last_stage, last_percent, last_time = self._written
             if stage == last_stage and (percent == last_percent or now - last_time < 1):

@@ -19,7 +19,7 @@ from transcripts.worker.alarm import TimeUp
 from transcripts.worker.claim import Claim, ClaimLost
 from transcripts.worker.measures import Job, measured, refused
 from transcripts.worker.stopping import Stopped, Stopping
-from videos import facts, files, queue, services
+from videos import facts, files, queue, services, traces
 from videos.models import Breaker, Video
 from videos.transactions import is_passing, repeated
 
@@ -119,7 +119,9 @@ def handle(message: queue.Message, *, worker: str = "", stopping: Stopping | Non
         _not_claimed(message, video_id)
         return
     about = facts.during(video_id=str(video.pk), user_id=video.user_id, attempt=video.attempt)
-    with about, measured(video) as job:
+    named: traces.Attributes = {"video.id": str(video.pk), "attempt": video.attempt}
+    span = traces.span("job", kind="CONSUMER", parent=message.traceparent, about=named)
+    with about, span, measured(video) as job:
         log.info("video %s: attempt %d begins", video.pk, video.attempt)
         if _work(video, message, probe, stopping or Stopping(), job):
             queue.delete(message)

@@ -18,7 +18,7 @@ from transcripts.models import Transcript, UTF8Encoder
 from transcripts.segments import Segment, plain_text, tidy
 from transcripts.worker import alarm, circuit, errors, scratch, speech, youtube
 from transcripts.worker.claim import Claim
-from videos import files, quotas
+from videos import files, quotas, traces
 from videos.models import Deletion, Video
 
 # https://dev.mysql.com/doc/refman/8.4/en/packet-too-large.html
@@ -178,7 +178,7 @@ def _store(claim: Claim, said: _Said, audio_path: str, audio_bytes: int = 0) -> 
                 Deletion.objects.get_or_create(prefix=stored.prefix(replaced))
         return True
 
-    with _storable():
+    with _storable(), traces.span("commit"):
         claim.write(write)
 
 
