@@ -113,6 +113,17 @@ def test_a_line_of_json_says_what_it_is_about(objects):
     assert "3 bees, 蜂" in objects.getvalue()
 
 
+def test_no_field_of_json_tells_a_secret(objects):
+    text = f"Bearer {TOKEN} alice@example.com http://user:hunter2@proxy only-for-tests"
+
+    with facts.during(request_id=text):
+        logging.getLogger("videos").error(text, exc_info=raised(text))
+
+    (line,) = map(json.loads, objects.getvalue().splitlines())
+    assert all("[hidden]" in line[name] for name in ("message", "request_id", "exception"))
+    assert not re.search("eyJ|alice|hunter2|only-for-tests", objects.getvalue())
+
+
 def test_a_stack_is_one_field_and_as_long_as_is_readable(objects):
     logging.getLogger("videos").error("failed", exc_info=raised("x" * 100_000))
 
