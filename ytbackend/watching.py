@@ -1,7 +1,6 @@
 """What watches the service from outside: begun with the process, and only loaded where it is switched on."""
 
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 
 
 def start() -> None:
@@ -11,13 +10,7 @@ def start() -> None:
 
         error_reports.start()
     if settings.TRACES_ENDPOINT:
-        try:
-            from ytbackend import tracing
-        except ModuleNotFoundError as error:
-            raise ImproperlyConfigured(
-                f"OTEL_EXPORTER_OTLP_ENDPOINT is set, but {error.name} is not installed: "
-                "install requirements-worker.txt (on Lambda, the layer of docs/watching.md), or leave it out."
-            ) from error
+        from ytbackend import tracing
 
         tracing.start()
 

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -202,6 +203,15 @@ def test_nothing_of_it_is_loaded_unless_it_is_switched_on(endpoint, loaded, tmp_
     )
 
     assert (done.stdout.strip(), done.stderr) == (str(loaded), "")
+
+
+def test_without_the_libraries_it_says_what_to_do(settings, monkeypatch):
+    """As on Lambda without the layer."""
+    settings.TRACES_ENDPOINT = "http://127.0.0.1:9"
+    monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace.export", None)
+
+    with pytest.raises(ImproperlyConfigured, match=r"opentelemetry.* is not installed: .*the layer of docs/"):
+        watching.start()
 
 
 def test_where_it_is_off_a_span_costs_next_to_nothing():
