@@ -37,6 +37,11 @@ LEFT_OUT = (
     Rule("languages but English, as USE_I18N is off: 5.7 MB", ("**/locale/*",), r".*/locale/(en|__init__\.py)"),
     Rule("a second page of docs, as /docs is Swagger UI: 1.3 MB", ("drf_spectacular_sidecar/static/*/redoc",)),
     Rule("checks of openapi.yaml: 0.5 MB", ("jsonschema*", "referencing*", "rpds*", "attr*")),
+    Rule(
+        "how Sentry watches what is not here: 1 MB",
+        ("sentry_sdk/integrations/*",),
+        r"\w+/integrations/(_.*|atexit|dedupe|excepthook|logging)\.py",  # see ytbackend/error_reports.py
+    ),
     # django.test stays, because drf-spectacular imports it through rest_framework.test.
     Rule("tests: 0.1 MB", ("**/tests", "**/tests.py", "**/test_*.py")),
     Rule("what zappa deploys with: 0.1 MB", ("zappa/cli.py", "zappa/core.py", "zappa/letsencrypt.py")),

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db.models import Count, Min, Q
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 
 from videos import queue
 from videos.models import Breaker, Deletion, Video
@@ -19,7 +19,7 @@ class Backlog(NamedTuple):
     queued: int
     unsent: int  # of these: the next sweep sends them
     waiting_for_retry: int  # of these: not before their time
-    oldest: datetime | None  # when the one that waits longest of all that may begin was asked for
+    oldest: datetime | None  # since when the one that waits longest of all that may begin could have begun
     processing: int
     abandoned: int  # of these: their worker was not heard of any more
     deletions: int  # due
@@ -32,16 +32,21 @@ class Backlog(NamedTuple):
         return self._asdict() | {"messages": messages}
 
 
-def look() -> Backlog:
-    """A few questions, each answered by an index of the rows that are not at rest. Raises what the database raises."""
+def rows() -> dict[str, Any]:
+    """What the rows say that are not at rest, by their index and no others. Raises what the database raises."""
     later = Q(status=Video.Status.QUEUED, retry_at__gt=Now())
-    rows = Video.objects.filter(status__in=[Video.Status.QUEUED, Video.Status.PROCESSING]).aggregate(
+    since = Coalesce("retry_at", "requested_at")
+    return Video.objects.filter(status__in=[Video.Status.QUEUED, Video.Status.PROCESSING]).aggregate(
         queued=Count("pk", filter=Q(status=Video.Status.QUEUED)),
         waiting_for_retry=Count("pk", filter=later),
-        oldest=Min("requested_at", filter=Q(status=Video.Status.QUEUED) & ~later),
+        oldest=Min(since, filter=Q(status=Video.Status.QUEUED) & ~later),
         processing=Count("pk", filter=Q(status=Video.Status.PROCESSING)),
         abandoned=Count("pk", filter=Q(status=Video.Status.PROCESSING, lease_expires_at__lt=Now())),
     )
+
+
+def look() -> Backlog:
+    """A few questions to the database, and at most four to the queue. Raises what the database raises."""
     messages = dead = None
     trouble = ""
     try:
@@ -57,5 +62,5 @@ def look() -> Backlog:
         deletions=Deletion.objects.due().count(),
         youtube_refuses_since=Breaker.objects.youtube().opened_at,
         trouble=trouble,
-        **rows,
+        **rows(),
     )

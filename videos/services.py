@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import User
-from videos import files, idempotency, queue, quotas
+from videos import facts, files, idempotency, queue, quotas, traces
 from videos.models import Deletion, IdempotencyKey, Reservation, Video
 from videos.transactions import repeated
 from videos.youtube_url import watch_url
@@ -51,12 +51,14 @@ def submit_video(*, user: User, youtube_id: str, mode: str, language: str, key: 
     def submit() -> tuple[Video, bool]:
         return _submit(wanted, begun)
 
-    try:
-        video, started = repeated(submit, seconds=API_PATIENCE_SECONDS)
-    except (Video.DoesNotExist, IntegrityError):  # somebody deleted the row while we were looking at it
-        video, started = repeated(submit, seconds=API_PATIENCE_SECONDS)
-    if _is_begun(video, begun):
-        transaction.on_commit(lambda: send(video))
+    with traces.span("submit"):
+        try:
+            video, started = repeated(submit, seconds=API_PATIENCE_SECONDS)
+        except (Video.DoesNotExist, IntegrityError):  # somebody deleted the row while we were looking at it
+            video, started = repeated(submit, seconds=API_PATIENCE_SECONDS)
+        facts.learnt(video_id=str(video.pk))
+        if _is_begun(video, begun):
+            transaction.on_commit(lambda: send(video))
     return video, started
 
 

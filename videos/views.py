@@ -21,7 +21,7 @@ from rest_framework.views import APIView
 
 from accounts.authentication import caller
 from accounts.identifiers import identifier
-from videos import files, idempotency, services
+from videos import facts, files, idempotency, services
 from videos.models import Video
 from videos.rate_limit import KEY_HEADER, KeyMismatch, Metered, idempotency_key, limit_headers
 from videos.serializers import (
@@ -61,9 +61,11 @@ class StorageUnavailable(APIException):
 def own_video(request: Request, video_id: str) -> Video:
     """The caller's video of this id. Raises ``NotFound``, also for another user's and for what is no id."""
     try:
-        return Video.objects.for_user(caller(request)).get(pk=identifier(video_id))
+        video = Video.objects.for_user(caller(request)).get(pk=identifier(video_id))
     except Video.DoesNotExist as error:
         raise NotFound("You have no video with this id. GET /videos lists yours; ids are UUIDs.") from error
+    facts.learnt(video_id=str(video.pk))
+    return video
 
 
 class AnalyzeView(Metered):

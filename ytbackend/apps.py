@@ -1,4 +1,4 @@
-"""The composition root as a Django app: its name, its system checks, and the admin's site."""
+"""The composition root as a Django app: its name, its system checks, the admin's site, and what watches it all."""
 
 from django.apps import AppConfig, apps
 from django.contrib.admin import apps as admin_apps
@@ -12,12 +12,13 @@ class ComposedConfig(AppConfig):
     default = True
 
     def ready(self) -> None:
-        """Registers the checks, and what ``migrate`` has to do beside migrations."""
-        from ytbackend import checks, groups, migration_safety  # noqa: F401
+        """Registers the checks, and what ``migrate`` has to do beside migrations; watches where the settings say so."""
+        from ytbackend import checks, groups, migration_safety, watching  # noqa: F401
 
         # Of an application with tables: for others Django sends no signal.
         accounts = apps.get_app_config("accounts")
         post_migrate.connect(groups.bring_up_to_date, sender=accounts, dispatch_uid="staff groups")
+        watching.start()
 
 
 class StaffAdminConfig(admin_apps.SimpleAdminConfig):

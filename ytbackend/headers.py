@@ -41,7 +41,7 @@ def identified(get_response: Middleware) -> Middleware:
     """Middleware: the request has an id from here on, and its answer says it."""
 
     def answer(request: HttpRequest) -> HttpResponseBase:
-        with request_id.during(request.META):
+        with request_id.during(request):
             response = get_response(request)
             response["X-Request-Id"] = request_id.current()
             # Django would say this after us, where the id is known no more. What was logged already it leaves alone.

@@ -26,7 +26,7 @@ from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections
 from django.urls import resolve
 
-from ytbackend import request_id
+from ytbackend import request_id, watching
 
 Event = dict[str, Any]
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
@@ -44,6 +44,18 @@ def handler(event: Any, context: Any) -> Any:
     Raises :class:`Refused` for what is no event, and for Zappa's ``raw_command``, which would run any code. Who may
     invoke the function, and so ``zappa manage``, can do with the service what it likes all the same.
     """
+    try:
+        return _answer(event, context)
+    except Refused:
+        raise
+    except Exception as error:
+        watching.report(error)
+        raise
+    finally:
+        watching.flush()
+
+
+def _answer(event: Any, context: Any) -> Any:
     if not isinstance(event, dict):
         raise Refused(f"An event is a JSON object, not {type(event).__name__}.")
     if "httpMethod" in event or _is_v2(event):

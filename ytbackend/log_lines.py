@@ -3,14 +3,22 @@
 Titles, links, headers and the texts of exceptions come from strangers. A line break in one would let them write
 lines of their own (https://cwe.mitre.org/data/definitions/117.html), an escape sequence would run in whose terminal
 shows it, and a bidirectional override would show something else than there is (https://trojansource.codes/).
+
+JSON alone would not do: whoever decodes it has all that back. So what is shown as its escape in a text is so in JSON as
+well. (python-json-logger was looked at: what it adds to this is less than what would have to be taken out of it, as it
+puts into a line whatever somebody has hung on a record.)
 """
 
+import json
 import logging
 import re
 import unicodedata
+from datetime import UTC, datetime
+from typing import Any, cast
 
 from django.conf import settings
 
+from videos import facts
 from ytbackend import request_id, vault
 
 _HIDDEN = (
@@ -25,6 +33,34 @@ _HIDDEN = (
 )
 _LEAST_SECRET = 6  # characters; shorter ones are words that stand everywhere
 _LONGEST_LINE = 16_000  # characters. CloudWatch takes 1 MB, but nobody reads a title of that size
+
+
+def configuration(*, shape: str, level: str, metrics: bool) -> dict[str, Any]:
+    """Python's logging for every program of ours: ``shape`` is ``text`` or ``json``; metrics are lines of their own."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "text": {"()": "ytbackend.log_lines.LineFormatter"},
+            "json": {"()": "ytbackend.log_lines.JsonFormatter"},
+            "metrics": {"()": "ytbackend.log_lines.MetricFormatter"},
+        },
+        "handlers": {
+            "console": {"class": "logging.StreamHandler", "formatter": shape},
+            "metrics": {"class": "logging.StreamHandler" if metrics else "logging.NullHandler", "formatter": "metrics"},
+        },
+        "root": {"handlers": ["console"], "level": level},
+        "loggers": {
+            **{name: {"level": "WARNING"} for name in ("botocore", "boto3", "faster_whisper", "urllib3")},
+            # Not by LOG_LEVEL: whoever wants to read less may still count.
+            "metrics": {"handlers": ["metrics"], "propagate": False, "level": "INFO" if metrics else "CRITICAL"},
+            # Django's own handlers write other lines, and mail them.
+            **{name: {"handlers": [], "propagate": True} for name in ("django", "django.server")},
+            "django.db.backends": {"level": "INFO"},  # below that it tells every value of every statement
+            "django.request": {"level": "ERROR"},  # a caller's mistake is no news
+            "django.utils.autoreload": {"level": "WARNING"},
+        },
+    }
 
 
 class LineFormatter(logging.Formatter):
@@ -42,6 +78,47 @@ class LineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
         return one_line(without_secrets(super().format(record)))
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: ``time`` (RFC 3339, UTC), ``level``, ``logger``, ``message``, and what ``facts`` knows.
+
+    A stack is ``exception`` (or ``stack``, where nothing was raised), the only value with line breaks.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line: dict[str, str | int] = {
+            "time": time.replace("+00:00", "Z"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **facts.current(),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        if record.stack_info:
+            line["stack"] = self.formatStack(record.stack_info)
+        return json.dumps({name: _told(name, value) for name, value in line.items()}, ensure_ascii=False)
+
+
+class MetricFormatter(logging.Formatter):
+    """A document of ``videos.metrics``, whose texts keep the same rules."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line: nothing but the document, or CloudWatch would not take it for one."""
+        document = cast(dict[str, Any], record.msg)
+        return json.dumps({name: _told(name, value) for name, value in document.items()}, ensure_ascii=False)
+
+
+def _told(name: str, value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    text = without_secrets(value)
+    if name in ("exception", "stack"):  # the last lines say what went wrong
+        return "\n".join(map(one_line, text[-_LONGEST_LINE:].splitlines()))
+    return one_line(text)
 
 
 def without_secrets(text: str) -> str:

@@ -4,13 +4,14 @@ A value that cannot be understood stops the program with a sentence. Whatever el
 deployment must not lack is found by ``ytbackend/checks.py`` (``manage.py check --deploy``).
 """
 
+import sys
 from datetime import timedelta
 from pathlib import Path
 
 from corsheaders.defaults import default_headers
 from django.core.exceptions import ImproperlyConfigured
 
-from ytbackend import env, vault
+from ytbackend import env, log_lines, vault
 from ytbackend.described import DOCUMENT
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -67,6 +68,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     # What stands first holds for every answer, also for errors and for static files.
     "ytbackend.headers.identified",
+    "ytbackend.measured.measured",
     "ytbackend.headers.guarded",
     "django.middleware.security.SecurityMiddleware",
     "ytbackend.headers.ExactCors",
@@ -310,19 +312,17 @@ GRACE_SECONDS = env.integer("GRACE_SECONDS", 25, least=0, most=3600)
 RETAIN_AUDIO_DAYS = env.integer("RETAIN_AUDIO_DAYS", 0, least=0, most=36_500)
 RETAIN_TRANSCRIPTS_DAYS = env.integer("RETAIN_TRANSCRIPTS_DAYS", 0, least=0, most=36_500)
 
+# --- Watching
+
 _LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR"]
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"()": "ytbackend.log_lines.LineFormatter"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.choice("LOG_LEVEL", "INFO", choices=_LEVELS)},
-    "loggers": {
-        **{name: {"level": "WARNING"} for name in ("botocore", "boto3", "faster_whisper", "urllib3")},
-        # Django's own handlers write other lines, and mail them.
-        **{name: {"handlers": [], "propagate": True} for name in ("django", "django.server")},
-        "django.db.backends": {"level": "INFO"},  # below that it tells every value of every statement
-        "django.request": {"level": "ERROR"},  # a caller's mistake is no news
-        "django.utils.autoreload": {"level": "WARNING"},
-    },
-}
+_for_people = DEBUG or (sys.stderr is not None and sys.stderr.isatty())
+LOG_FORMAT = env.choice("LOG_FORMAT", "text" if _for_people else "json", choices=["text", "json"])
+SENTRY_DSN = env.pattern(
+    "SENTRY_DSN", r"https?://[^@\s/]+@[^@\s/]+(/\S*)?/\d+", "a DSN of Sentry, such as https://key@sentry.example/1"
+)
+TRACES_ENDPOINT = env.pattern("OTEL_EXPORTER_OTLP_ENDPOINT", r"https?://[^@\s]+", "like http://127.0.0.1:4318")
+env.choice("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", choices=["http/protobuf"])
+METRICS = env.pattern("METRICS", "emf", "emf, or empty")
+LOGGING = log_lines.configuration(
+    shape=LOG_FORMAT, level=env.choice("LOG_LEVEL", "INFO", choices=_LEVELS), metrics=bool(METRICS)
+)

@@ -10,6 +10,8 @@ import sys
 import pytest
 
 from tests.deployment.template import PATH, ROOT, actions, properties, resources, statements, template
+from videos.metrics import NAMESPACE
+from videos.sweeping import Swept
 
 EVERYWHERE = "0.0.0.0/0"
 ROLES = ("ApiRole", "WorkerRole", "DeployerRole", "RefresherRole")
@@ -431,7 +433,26 @@ def test_there_is_an_alarm_for_everything_that_has_to_be_watched():
         ("AWS/Events", "Invocations"),
         ("AWS/RDS", "DatabaseConnections"),
         ("AWS/RDS", "FreeStorageSpace"),
+        ("yt-backend", "OldestWaiting"),
+        ("yt-backend", "SweepTakenBack"),
     }
+
+
+def test_metrics_of_our_own_are_switched_on_where_an_alarm_needs_them():
+    """Both are the sweep's, which runs on Lambda: a worker's log does not reach CloudWatch by itself."""
+    ours = {
+        alarm["Properties"]["MetricName"]: alarm["Properties"].get("Dimensions")
+        for alarm in resources("AWS::CloudWatch::Alarm").values()
+        if alarm["Properties"].get("Namespace") == NAMESPACE
+    }
+    written = (ROOT / "ytbackend/management/commands/sweep.py").read_text() + " ".join(
+        "Sweep" + name.title().replace("_", "") for name in Swept._fields
+    )
+
+    assert ours == {"OldestWaiting": None, "SweepTakenBack": None}
+    assert [name for name in ours if name not in written] == []
+    zappa = json.loads((ROOT / "zappa_settings.json").read_text())["default"]
+    assert zappa["aws_environment_variables"]["METRICS"] == "emf"
 
 
 def test_what_needs_the_api_waits_for_it():

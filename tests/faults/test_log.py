@@ -1,7 +1,9 @@
 """What real processes log at the lowest level, while strangers write what they like and things go wrong."""
 
+import json
 import logging
 import re
+import unicodedata
 from dataclasses import dataclass
 
 import pytest
@@ -12,7 +14,7 @@ from tests.faults.scenes import has_logged
 
 pytestmark = pytest.mark.faults
 
-LINE = re.compile(r"\d{4}-\d\d-\d\d [\d:,]+ (DEBUG|INFO|WARNING|ERROR) [\w.]+( \[[\w-]+\])?: .*")
+FIELDS = {"time", "level", "logger", "message", "request_id", "user_id", "video_id", "attempt", "exception"}
 HOSTILE = "Bees\n2026-01-01 00:00:00,000 ERROR root: forged\x1b[2J\u202egpj.exe"
 REASON = f"Private {HOSTILE} token={'s' * 20}"
 
@@ -44,7 +46,12 @@ def test_every_line_is_one_and_none_tells_a_secret_or_a_transcript(world):
 
     assert answers == [200, 404, 500]
     lines = "".join(process.log() for process in (api, worker, bug)).split("\n")[:-1]
-    assert [line for line in lines if not LINE.fullmatch(line)] == []
-    told = "\n".join(lines)
-    assert "forged" in told
-    assert not re.search("restless|eyJ|s{20}|@example|\x1b|\u202e", told)
+    told = [json.loads(line) for line in lines]
+    assert set().union(*told) == FIELDS
+    values = "".join(str(value) for line in told for value in line.values())
+    assert "forged" in values
+    assert {letter for letter in values if unicodedata.category(letter)[0] == "C"} == {"\n"}
+    assert [name for line in told for name, value in line.items() if "\n" in str(value) and name != "exception"] == []
+    assert not re.search("restless|eyJ|s{20}|@example", values)
+    attempts = [line for line in told if line.get("video_id") == str(video.pk) and line.get("attempt")]
+    assert {(line["user_id"], line["attempt"]) for line in attempts} == {(video.user_id, 1)}

@@ -1,7 +1,10 @@
 """The log: one line for each thing that happened, whatever strangers wrote, and nothing in it that is secret."""
 
 import io
+import json
 import logging
+import os
+import re
 import subprocess
 import sys
 import unicodedata
@@ -12,7 +15,8 @@ import pytest
 
 from tests import builders, tokens
 from transcripts.segments import Segment
-from ytbackend.log_lines import LineFormatter, one_line, without_secrets
+from videos import facts
+from ytbackend.log_lines import JsonFormatter, LineFormatter, one_line, without_secrets
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = {
@@ -25,12 +29,22 @@ HOSTILE = {
 TOKEN = tokens.id_token(tokens.ALICE, email="alice@example.com")
 
 
+@pytest.fixture(params=[LineFormatter, JsonFormatter])
+def lines(request) -> Iterator[io.StringIO]:
+    """What the service's handlers write, at the lowest level of all; for people and for machines."""
+    yield from written_by(request.param())
+
+
 @pytest.fixture
-def lines() -> Iterator[io.StringIO]:
-    """What the service's handlers write, at the lowest level of all."""
+def objects() -> Iterator[io.StringIO]:
+    """The same for machines alone."""
+    yield from written_by(JsonFormatter())
+
+
+def written_by(formatter: logging.Formatter) -> Iterator[io.StringIO]:
     written = io.StringIO()
     handler = logging.StreamHandler(written)
-    handler.setFormatter(LineFormatter())
+    handler.setFormatter(formatter)
     root = logging.getLogger()
     before = root.level
     root.addHandler(handler)
@@ -63,6 +77,60 @@ def test_what_strangers_write_stays_within_its_line(lines, text):
     assert {unicodedata.category(letter)[0] for letter in written.replace("\n", "")} & {"C"} == set()
     assert "RuntimeError: again: " in written
     assert "noted: " in written
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
+def test_not_even_who_decodes_json_gets_what_a_terminal_obeys(objects, text):
+    log = logging.getLogger("videos.somewhere")
+
+    with facts.during(request_id=text, video_id=text):
+        log.warning(text)
+        log.error("failed", exc_info=raised(text))
+        log.debug("where", stack_info=True)
+
+    said = [json.loads(line) for line in objects.getvalue().splitlines()]
+    for line in said:
+        told = "".join(value.replace("\n", "") if name in ("exception", "stack") else str(value)
+                       for name, value in line.items())  # fmt: skip
+        assert {unicodedata.category(letter)[0] for letter in told} & {"C"} == set()
+        assert not {"\u2028", "\u2029"} & set(told)
+    assert said[0]["message"] == one_line(text)
+    assert re.search(r"^RuntimeError: again: ", said[1]["exception"], re.MULTILINE)
+
+
+def test_a_line_of_json_says_what_it_is_about(objects):
+    with facts.during(request_id="r-1", user_id=lambda: "8b6c", attempt=2, video_id=None):
+        logging.getLogger("videos.somewhere").warning("%d bees, 蜂", 3)
+    logging.getLogger("videos.somewhere").info("nothing known")
+
+    first, second = (json.loads(line) for line in objects.getvalue().splitlines())
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", first.pop("time"))
+    assert first == {
+        "level": "WARNING", "logger": "videos.somewhere", "message": "3 bees, 蜂",
+        "request_id": "r-1", "user_id": "8b6c", "attempt": 2,
+    }  # fmt: skip
+    assert second.keys() == {"time", "level", "logger", "message"}
+    assert "3 bees, 蜂" in objects.getvalue()
+
+
+def test_no_field_of_json_tells_a_secret(objects):
+    text = f"Bearer {TOKEN} alice@example.com http://user:hunter2@proxy only-for-tests"
+
+    with facts.during(request_id=text):
+        logging.getLogger("videos").error(text, exc_info=raised(text))
+
+    (line,) = map(json.loads, objects.getvalue().splitlines())
+    assert all("[hidden]" in line[name] for name in ("message", "request_id", "exception"))
+    assert not re.search("eyJ|alice|hunter2|only-for-tests", objects.getvalue())
+
+
+def test_a_stack_is_one_field_and_as_long_as_is_readable(objects):
+    logging.getLogger("videos").error("failed", exc_info=raised("x" * 100_000))
+
+    (line,) = map(json.loads, objects.getvalue().splitlines())
+    assert line["message"] == "failed"
+    assert line["exception"].endswith("x" * 1000)
+    assert len(line["exception"]) <= 16_000
 
 
 def test_words_in_every_script_stay_readable():
@@ -141,8 +209,16 @@ def test_no_words_of_a_transcript_and_no_address_reach_the_log(lines, alice):
     assert "@example.com" not in lines.getvalue()
 
 
-@pytest.mark.parametrize("debug", ["true", "false"])
-def test_every_handler_there_is_writes_such_lines(debug, tmp_path):
+@pytest.mark.parametrize(
+    ("variables", "formatter"),
+    [
+        ({"DJANGO_DEBUG": "true"}, "LineFormatter"),
+        ({"DJANGO_DEBUG": "false"}, "JsonFormatter"),  # no terminal here
+        ({"DJANGO_DEBUG": "false", "LOG_FORMAT": "text"}, "LineFormatter"),
+        ({"DJANGO_DEBUG": "true", "LOG_FORMAT": "json"}, "JsonFormatter"),
+    ],
+)
+def test_every_handler_there_is_writes_such_lines(variables, formatter, tmp_path):
     """In a process of its own: pytest puts handlers in that are not the service's."""
     script = """
 import logging, django
@@ -153,16 +229,30 @@ print([type(h.formatter).__name__ for h in handlers if not isinstance(h, logging
 for name in ("", "django", "django.server", "django.request", "django.security.DisallowedHost", "videos", "yt_dlp"):
     logging.getLogger(name).error("one\\ntwo %s", "\\x1b[2J\\u202e")
 """
-    environment = {"DJANGO_DEBUG": debug, "DJANGO_SECRET_KEY": "k" * 50, "DATA_DIR": str(tmp_path),
-                   "DJANGO_SETTINGS_MODULE": "ytbackend.settings", "LOG_LEVEL": "DEBUG"}  # fmt: skip
+    environment = {"DJANGO_SECRET_KEY": "k" * 50, "DATA_DIR": str(tmp_path),
+                   "DJANGO_SETTINGS_MODULE": "ytbackend.settings", "LOG_LEVEL": "DEBUG", **variables}  # fmt: skip
 
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
     )
 
-    assert done.stdout.strip() == "['LineFormatter']"
+    assert done.stdout.strip() == f"['{formatter}']"
     lines = [line for line in done.stderr.splitlines() if "one" in line]
-    assert [line.partition(": ")[2] for line in lines] == [r"one\ntwo \x1b[2J\u202e"] * 7
+    is_json = formatter == "JsonFormatter"
+    told = [json.loads(line)["message"] if is_json else line.partition(": ")[2] for line in lines]
+    assert told == [r"one\ntwo \x1b[2J\u202e"] * 7
+
+
+def test_a_terminal_gets_text(tmp_path):
+    ours, theirs = os.openpty()
+    environment = {"DJANGO_SECRET_KEY": "k" * 50, "DATA_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    script = "from ytbackend import settings; print(settings.LOG_FORMAT)"
+    with os.fdopen(ours), os.fdopen(theirs) as terminal:
+        done = subprocess.run(
+            [sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE, stderr=terminal, check=True
+        )
+
+    assert done.stdout == b"text\n"
 
 
 def test_not_even_debugging_tells_the_values_of_statements():

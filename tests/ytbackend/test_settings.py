@@ -159,6 +159,11 @@ def test_a_deployment_that_has_everything_is_clean():
         ("AWS_REGION", "Frankfurt am Main", "AWS_REGION"),
         ("YOUTUBE_PROXY_URL", "proxy:8080", "YOUTUBE_PROXY_URL"),
         ("LOG_LEVEL", "LOUD", "LOG_LEVEL"),
+        ("LOG_FORMAT", "xml", "LOG_FORMAT"),
+        ("METRICS", "true", "METRICS"),
+        ("SENTRY_DSN", "https://sentry.example/1", "SENTRY_DSN"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4317", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "OTEL_EXPORTER_OTLP_PROTOCOL"),
     ],
 )
 def test_a_deployment_that_lacks_something_is_told_what(name, value, said, tmp_path):

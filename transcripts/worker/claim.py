@@ -5,13 +5,15 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
 from django.conf import settings
 from django.db import Error, connection
 
-from videos import files, queue
+from transcripts.worker.measures import Job
+from videos import facts, files, queue, traces
 from videos.columns import PERCENT
 from videos.models import Video
 from videos.transactions import is_passing, repeated
@@ -20,6 +22,7 @@ log = logging.getLogger(__name__)
 
 _SOON_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 5.0  # between two tries to store a file
+_SPANS = {Video.Stage.AUDIO: "download", Video.Stage.STORING: "store"}  # others are named as their stage
 
 
 class ClaimLost(Exception):
@@ -31,23 +34,25 @@ class Claim:
 
     Two threads, because a queue that hangs must not cost the lease. Use it as a context manager around
     the work; call ``step`` often, it is cheap. ``probe`` is the right to find out whether YouTube answers
-    again, see ``videos.breaker``; most claims have none.
+    again, see ``videos.breaker``; most claims have none. ``job`` is told what the work costs.
     """
 
-    def __init__(self, video: Video, message: queue.Message, *, probe: str = "") -> None:
+    def __init__(self, video: Video, message: queue.Message, *, probe: str = "", job: Job | None = None) -> None:
         self.video = video
         self.probe = probe
+        self.job = job or Job()
         self._message = message
         self._done = threading.Event()
         self._lost = threading.Event()
         self._threads = [
-            threading.Thread(target=self._every, args=(beat,), name=f"{beat.__name__} {video.pk}", daemon=True)
+            threading.Thread(target=self._heart(beat), name=f"{beat.__name__} {video.pk}", daemon=True)
             for beat in (self._extend_lease, self._extend_visibility)
         ]
         self._written: tuple[Video.Stage, int, float] | None = None
         self._stage: Video.Stage | None = None
         self._stage_began = time.monotonic()
         self._fraction = 0.0
+        self._span = ExitStack()
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -55,6 +60,7 @@ class Claim:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._span.__exit__(kind, error, at)
         self._done.set()
         for thread in self._threads:
             thread.join()
@@ -73,6 +79,9 @@ class Claim:
         now = time.monotonic()
         if stage != self._stage:
             self._stage, self._stage_began = stage, now
+            self.job.enter(stage)
+            self._span.close()
+            self._span.enter_context(traces.span(_SPANS.get(stage, stage.value)))
         if self._written:
             last_stage, last_percent, last_time = self._written
             if stage == last_stage and (percent == last_percent or now - last_time < 1):
@@ -129,6 +138,9 @@ class Claim:
             left = taken / self._fraction - taken if self._fraction else math.inf
             return settings.GRACE_SECONDS if left <= settings.GRACE_SECONDS else 0
         return settings.GRACE_SECONDS
+
+    def _heart(self, beat: Callable[[], bool]) -> Callable[[], None]:
+        return facts.carried(lambda: self._every(beat))
 
     def _every(self, beat: Callable[[], bool]) -> None:
         """Beats four times a lease; after one that failed soon again, to be there before the sweep is."""

@@ -17,8 +17,9 @@ from transcripts.models import Transcript
 from transcripts.worker import circuit, errors, pipeline, scratch
 from transcripts.worker.alarm import TimeUp
 from transcripts.worker.claim import Claim, ClaimLost
+from transcripts.worker.measures import Job, measured, refused
 from transcripts.worker.stopping import Stopped, Stopping
-from videos import files, queue, services
+from videos import facts, files, queue, services, traces
 from videos.models import Breaker, Video
 from videos.transactions import is_passing, repeated
 
@@ -75,14 +76,15 @@ class Worker:
             log.warning("no messages: %s", error)
             self._rest()
             return False
-        try:
-            handle(message, worker=self.name, stopping=self.stopping)
-            self._pause = _FIRST_PAUSE_SECONDS
-        except queue.QueueUnavailable as error:
-            log.warning("a message stays in the queue, which does no harm: %s", error)
-        except Exception:
-            log.exception("a message was not dealt with; it comes back by itself")
-            self._rest()
+        with facts.during(video_id=str(message.video_id or "")):
+            try:
+                handle(message, worker=self.name, stopping=self.stopping)
+                self._pause = _FIRST_PAUSE_SECONDS
+            except queue.QueueUnavailable as error:
+                log.warning("a message stays in the queue, which does no harm: %s", error)
+            except Exception:
+                log.exception("a message was not dealt with; it comes back by itself")
+                self._rest()
         return True
 
     def _rest(self) -> None:
@@ -116,15 +118,19 @@ def handle(message: queue.Message, *, worker: str = "", stopping: Stopping | Non
             circuit.untried(probe)
         _not_claimed(message, video_id)
         return
-    log.info("video %s: attempt %d begins", video.pk, video.attempt)
-    if _work(video, message, probe, stopping or Stopping()):
-        queue.delete(message)
+    about = facts.during(video_id=str(video.pk), user_id=video.user_id, attempt=video.attempt)
+    named: traces.Attributes = {"video.id": str(video.pk), "attempt": video.attempt}
+    span = traces.span("job", kind="CONSUMER", parent=message.traceparent, about=named)
+    with about, span, measured(video) as job:
+        log.info("video %s: attempt %d begins", video.pk, video.attempt)
+        if _work(video, message, probe, stopping or Stopping(), job):
+            queue.delete(message)
 
 
-def _work(video: Video, message: queue.Message, probe: str, stopping: Stopping) -> bool:
+def _work(video: Video, message: queue.Message, probe: str, stopping: Stopping, job: Job) -> bool:
     """Does the job and writes down how it ended; False where the row is not ours any more."""
     try:
-        with Claim(video, message, probe=probe) as claim, stopping.working(claim.patience):
+        with Claim(video, message, probe=probe, job=job) as claim, stopping.working(claim.patience):
             pipeline.process(claim)
     except ClaimLost:
         return _leave(video)
@@ -155,6 +161,7 @@ def _settle(video: Video, error: errors.JobError, probe: str) -> bool:
     cause = f" ({error.__cause__})" if error.__cause__ else ""
     level = logging.INFO if error.permanent and not cause else logging.WARNING
     log.log(level, "video %s: %s: %s%s", video.pk, error.code, error, cause)
+    refused(error)
     wait = circuit.trouble(error, probe) if isinstance(error, errors.SourceTrouble) else None
     shown = error if wait is None else errors.SourceUnavailable()
 

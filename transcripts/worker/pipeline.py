@@ -18,7 +18,7 @@ from transcripts.models import Transcript, UTF8Encoder
 from transcripts.segments import Segment, plain_text, tidy
 from transcripts.worker import alarm, circuit, errors, scratch, speech, youtube
 from transcripts.worker.claim import Claim
-from videos import files, quotas
+from videos import files, quotas, traces
 from videos.models import Deletion, Video
 
 # https://dev.mysql.com/doc/refman/8.4/en/packet-too-large.html
@@ -53,7 +53,7 @@ def _process(claim: Claim) -> None:
             about, found = _fetch(claim, folder)
         audio_path, audio_bytes = "", 0
         if isinstance(found, Path):
-            audio_bytes = found.stat().st_size
+            audio_bytes = claim.job.downloaded_bytes = found.stat().st_size
             with found.open("rb") as content:
                 audio_path = _save(claim, f"audio{found.suffix}", File(content))
             said = _listen(claim, found, about)
@@ -123,12 +123,18 @@ def _read_captions(claim: Claim, extraction: youtube.Extraction) -> _Said | None
 
 def _listen(claim: Claim, audio: Path, about: youtube.Metadata) -> _Said:
     engine = speech.engine()
+
+    def reached(done: float) -> None:
+        claim.job.speech_ms = int(done * (about.duration_ms or 0))
+        claim.step(Video.Stage.SPEECH, done)
+
     heard = engine.transcribe(
         audio,
         language=about.language or claim.video.wanted_language or None,
         duration_ms=about.duration_ms,
-        on_progress=lambda done: claim.step(Video.Stage.SPEECH, done),
+        on_progress=reached,
     )
+    claim.job.speech_ms = heard.length_ms
     if not heard.segments:
         raise errors.NoSpeech
     return _Said(Video.Source.SPEECH, engine.name, engine.model, heard.language, heard.segments, heard.length_ms)
@@ -154,6 +160,7 @@ def _store(claim: Claim, said: _Said, audio_path: str, audio_bytes: int = 0) -> 
     )
     document = stored.document(transcript)
     transcript.s3_path = _save(claim, "transcript.json", ContentFile(document))
+    claim.job.source, claim.job.stored_bytes = said.source, audio_bytes + len(document)
 
     def write() -> bool:
         with transaction.atomic():
@@ -171,7 +178,7 @@ def _store(claim: Claim, said: _Said, audio_path: str, audio_bytes: int = 0) -> 
                 Deletion.objects.get_or_create(prefix=stored.prefix(replaced))
         return True
 
-    with _storable():
+    with _storable(), traces.span("commit"):
         claim.write(write)
 
 

@@ -1,5 +1,7 @@
 """A claim while the work goes on: the lease and the message, kept alive beside it."""
 
+import logging
+import threading
 import time
 
 import pytest
@@ -7,7 +9,7 @@ from django.db import OperationalError, connection
 
 from tests import builders
 from transcripts.worker.claim import Claim, ClaimLost
-from videos import queue, services
+from videos import facts, queue, services
 from videos.models import Video
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -43,6 +45,25 @@ def test_it_keeps_the_lease_while_the_queue_hangs(video, silent_queue):
         time.sleep(LONGER)
 
         assert services.claim_video(video.pk) is None
+
+
+def test_what_its_threads_log_says_which_video_it_is_about(video, settings):
+    settings.SQS_QUEUE_URL = ""  # so each beat of the one towards the queue is a warning
+    log = logging.getLogger("transcripts.worker.claim")
+    known: list[dict[str, str | int]] = []
+    noted = threading.Event()
+
+    class Note(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            known.append(facts.current())
+            noted.set()
+
+    log.addHandler(handler := Note())
+    with facts.during(video_id=str(video.pk), attempt=1), Claim(video, queue.Message("receipt", "body")):
+        came = noted.wait(10)
+    log.removeHandler(handler)
+
+    assert (came, known[0]) == (True, {"video_id": str(video.pk), "attempt": 1})
 
 
 def connections() -> list[int]:

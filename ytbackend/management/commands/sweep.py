@@ -6,14 +6,18 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from django.db import Error, close_old_connections
+from django.utils import timezone
 
 from accounts import arguments, sign_out
 from accounts.reporting import OperatorCommand, Report
 from transcripts import stored
-from videos import rollup, sweeping
+from videos import backlog, metrics, rollup, sweeping
 from videos.deadline import SECONDS, Deadline
+from videos.metrics import Metric
 
 log = logging.getLogger(__name__)
+
+_JOINED = str.maketrans("", "", " _-")
 
 
 class Command(OperatorCommand):
@@ -66,16 +70,35 @@ class Command(OperatorCommand):
             raise CommandError(f"The database failed: {error}. Has `manage.py migrate` been run?") from error
 
     def _sweep(self, within: float) -> dict[str, int]:
+        began = time.monotonic()
         deadline = Deadline(within)
         swept = sweeping.sweep(deadline)
         unnamed, restored = stored.reconcile(deadline)
         forgotten = sign_out.forget(deadline.passed)
         rollup.roll_up(deadline)
-        return swept._asdict() | {
+        done = swept._asdict() | {
             "files without rows": unnamed,
             "rows without files": restored,
             "sign-ins forgotten": forgotten,
         }
+        if metrics.are_on():
+            self._measure(done, time.monotonic() - began)
+        return done
+
+    def _measure(self, done: dict[str, int], took: float) -> None:
+        """All of it without dimensions: there is one sweep."""
+        left = backlog.rows()
+        oldest = (timezone.now() - left["oldest"]).total_seconds() if left["oldest"] else 0
+        metrics.emit(
+            [
+                *(Metric("Sweep" + name.title().translate(_JOINED), number) for name, number in done.items()),
+                Metric("SweepTime", round(took * 1000, 1), "Milliseconds"),
+                Metric("VideosWaiting", left["queued"] - left["waiting_for_retry"]),
+                Metric("VideosParked", left["waiting_for_retry"]),
+                Metric("VideosWorking", left["processing"]),
+                Metric("OldestWaiting", round(max(0, oldest), 1), "Seconds"),
+            ]
+        )
 
     def _tell(self, report: Report, done: dict[str, int]) -> None:
         report.line(done)
