@@ -11,7 +11,7 @@ from tests.chromium import chromium
 __all__ = ["chromium"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its processes are children of this one: tests that count theirs come later
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """What ``make run`` starts."""
     with Stack(tmp_path_factory.mktemp("stack")) as running:
