@@ -64,10 +64,12 @@ class UserAdmin(LargeTableAdmin):
         return format_html('<a href="{}?q={}">{}</a>', link, user.pk, told)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[Any, ...]:
-        """What Cognito or the machine writes; and nobody but a superuser makes staff."""
+        """What Cognito or the machine writes; and nobody but a superuser makes staff, or switches them off."""
         machine: tuple[Any, ...] = ("id", "email", "used", "created_at", "last_login", "tokens_valid_after")
-        rights = ("is_staff", "is_superuser", "groups")
-        return machine if getattr(request.user, "is_superuser", False) else machine + rights
+        rights: tuple[Any, ...] = ("is_staff", "is_superuser", "groups")
+        if getattr(request.user, "is_superuser", False):
+            return machine
+        return machine + rights + (("is_active",) if isinstance(obj, User) and _is_above(obj) else ())
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """A row without a Cognito user or a password would be of no use."""
@@ -80,14 +82,27 @@ class UserAdmin(LargeTableAdmin):
     @admin.action(description="Sign out everywhere: refuse all tokens until now", permissions=["change"])
     def sign_out_everywhere(self, request: HttpRequest, users: QuerySet[User]) -> None:
         """What ``manage.py sign_out`` does, and an entry in each user's history."""
-        for user in users:
+        may_all = getattr(request.user, "is_superuser", False)
+        chosen = [user for user in users if may_all or not _is_above(user)]
+        for user in chosen:
             moment = sign_out.everywhere(user)
             self.log_change(request, user, f"Signed out everywhere: tokens before {moment:%F %T} UTC are refused.")
         self.message_user(
             request,
-            f"{len(users)} signed out: tokens are refused until they sign in again. Sessions of this admin go on.",
-            messages.SUCCESS,
+            f"{len(chosen)} signed out: tokens are refused until they sign in again. Sessions of this admin go on.",
+            messages.SUCCESS if chosen else messages.WARNING,
         )
+        if skipped := len(users) - len(chosen):
+            self.message_user(
+                request,
+                f"{skipped} left as they were, because they are staff: ask a superuser to sign them out.",
+                messages.WARNING,
+            )
+
+
+def _is_above(user: User) -> bool:
+    """Whether only superusers may act on this user."""
+    return user.is_staff or user.is_superuser
 
 
 @admin.register(ApiKey)

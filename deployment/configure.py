@@ -22,11 +22,12 @@ SETTINGS = ROOT / "zappa_settings.json"
 STAGE = "default"
 # Bytes of all names and values: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MAX_VARIABLES = 4096
-# Names in zappa_settings.json that are no outputs, because an output can be read by whoever may look at the stack.
+# Names in zappa_settings.json that are no outputs: whoever may look at the stack reads those, and they are never empty.
 COMPUTED = {
     "DatabaseUrl": Stack.database_url,
     "DjangoSecretKey": Stack.django_secret_key,
     "CognitoJwks": Stack.key_set,
+    "SignInPage": Stack.sign_in_page,
 }
 
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")

@@ -57,6 +57,10 @@ class Stack:
                 f"The stack {self.name} has no output {name}. Update it from this version of infrastructure.yaml."
             ) from None
 
+    def sign_in_page(self) -> str:
+        """COGNITO_DOMAIN; empty where the stack was made without AdminSignInDomainPrefix."""
+        return self.outputs().get("CognitoDomain", "")
+
     def database_url(self) -> str:
         """DATABASE_URL with the password that is in force now, percent-encoded."""
         secret = self._secret("DatabaseSecretArn")

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
@@ -67,6 +68,8 @@ class StaffSite(UnfoldAdminSite):  # type: ignore[misc]
 
     def queue(self, request: HttpRequest) -> HttpResponse:
         """The part of the front page that somebody else has to be asked for: its page does not wait for that."""
+        if not request.user.has_perm("videos.view_video"):
+            raise PermissionDenied
         return JsonResponse(front_page.queue_shown())
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:

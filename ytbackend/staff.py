@@ -14,7 +14,6 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.contrib.auth import login
 from django.contrib.auth.backends import ModelBackend
-from django.contrib.auth.models import Group
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
@@ -24,13 +23,10 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts import authentication, cognito
 from accounts.models import User
-from ytbackend import groups
+from accounts.staff import GROUP
+from ytbackend import roles
 
 log = logging.getLogger(__name__)
-
-# The user pool's groups. An API's staff are the same people: accounts.cognito reads both from the same claim.
-STAFF = "staff"  # may see everything
-STAFF_OPERATORS = "staff-operators"  # may also mend
 
 _NONCE = "staff_nonce"  # a signed cookie, so that a visitor who never signs in leaves no row behind
 _PATIENCE_SECONDS = 600  # for typing a password, and a code from another device
@@ -110,24 +106,15 @@ def _let_in(request: HttpRequest, identity: cognito.Identity) -> HttpResponse:
     if user.is_signed_out(identity.auth_time):
         log.warning("user %s was not let into the admin: signed out", user.pk)
         return _refused(request, "This sign-in has been ended. Sign in once more.")
-    roles = []
-    if {STAFF, STAFF_OPERATORS} & set(identity.groups):
-        roles.append(groups.VIEWERS)
-    if STAFF_OPERATORS in identity.groups:
-        roles.append(groups.OPERATORS)
-    ours = Group.objects.filter(name__in=[groups.VIEWERS, groups.OPERATORS])
-    user.groups.remove(*ours.exclude(name__in=roles))
-    user.groups.add(*ours.filter(name__in=roles))
-    user.is_staff = bool(roles) or user.is_superuser
-    user.save(update_fields=["is_staff"])
+    role = roles.follow_pool(user, identity.groups)
     if not user.is_staff or not user.is_active:
         log.warning("user %s was not let into the admin: %s", user.pk, "no group" if user.is_active else "switched off")
         return _refused(
-            request, f"You are signed in, but not a member of the group {STAFF}. Ask an operator to add you to it."
+            request, f"You are signed in, but not a member of the group {GROUP}. Ask an operator to add you to it."
         )
     login(request, user, backend=_BACKEND)
     request.session["by"] = "cognito"
-    log.info("user %s has signed in to the admin as %s", user.pk, ", ".join(roles) or "superuser")
+    log.info("user %s has signed in to the admin as %s", user.pk, role)
     answer = HttpResponseRedirect(_safe(request, request.POST.get("next", "")))
     answer.delete_cookie(_NONCE, path=reverse("admin:index"))
     return answer

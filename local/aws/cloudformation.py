@@ -24,6 +24,7 @@ LEFT_OUT = {
     "AWS::AutoScaling::LifecycleHook": "no machine is started",
     "AWS::AutoScaling::ScalingPolicy": "no machine is started",
     "AWS::CloudWatch::Alarm": "nothing is measured",
+    "AWS::Cognito::UserPoolDomain": "staff sign in at the page of local/sign_in.py",
     "AWS::EC2::SecurityGroupEgress": "no packet is filtered",
     "AWS::S3::BucketPolicy": "who asks, and how, is not checked",
     "AWS::SNS::Subscription": "no mail is sent",

@@ -115,6 +115,22 @@ def test_it_takes_outputs_as_they_are(account, run, dist):
     assert settings_in(dist)["vpc_config"]["SubnetIds"] == ["PrivateSubnetA", "PrivateSubnetB"]
 
 
+def test_it_brings_the_page_where_staff_sign_in(account, run, dist):
+    account.outputs["CognitoDomain"] = "https://staff.auth.us-east-1.amazoncognito.com"
+    account.create()
+    run()
+
+    assert variables_in(dist)["COGNITO_DOMAIN"] == "https://staff.auth.us-east-1.amazoncognito.com"
+
+
+def test_a_stack_without_that_page_leaves_it_switched_off(account, run, dist):
+    del account.outputs["CognitoDomain"]
+    account.create()
+
+    assert run()[0] == 0
+    assert variables_in(dist)["COGNITO_DOMAIN"] == ""
+
+
 def test_it_percent_encodes_the_password(account, run, dist):
     account.create()
     run()

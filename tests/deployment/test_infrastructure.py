@@ -8,10 +8,12 @@ import subprocess
 import sys
 
 import pytest
+from django.urls import reverse
 
 from tests.deployment.template import PATH, ROOT, actions, properties, resources, statements, template
 from videos.metrics import NAMESPACE
 from videos.sweeping import Swept
+from ytbackend.roles import POOL_GROUPS
 
 EVERYWHERE = "0.0.0.0/0"
 ROLES = ("ApiRole", "WorkerRole", "DeployerRole", "RefresherRole")
@@ -239,14 +241,52 @@ def test_a_browser_signs_in_without_sending_its_password():
     assert client["GenerateSecret"] is False
 
 
+def test_the_pool_has_the_groups_that_let_staff_in():
+    groups = {group["Properties"]["GroupName"] for group in resources("AWS::Cognito::UserPoolGroup").values()}
+
+    assert groups == set(POOL_GROUPS.values())
+
+
+def test_staff_have_no_page_to_sign_in_at_unless_it_is_wanted():
+    client = properties("UserPoolClient")
+    wanted = {
+        name: client[name]["Fn::If"][1]
+        for name in ("AllowedOAuthFlows", "AllowedOAuthFlowsUserPoolClient", "AllowedOAuthScopes")
+    }
+
+    assert template()["Parameters"]["AdminSignInDomainPrefix"]["Default"] == ""
+    assert resources()["UserPoolDomain"]["Condition"] == "HasAdminSignIn"
+    assert wanted == {
+        "AllowedOAuthFlows": ["code"],
+        "AllowedOAuthFlowsUserPoolClient": True,
+        "AllowedOAuthScopes": ["openid", "email"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "page"), [("CallbackURLs", "admin:signed_in"), ("LogoutURLs", "admin:login")], ids=["callback", "logout"]
+)
+def test_cognito_sends_staff_back_to_pages_that_the_admin_has(name, page):
+    condition, wanted, otherwise = properties("UserPoolClient")[name]["Fn::If"]
+    separator, (text, values) = wanted["Fn::Split"][0], wanted["Fn::Split"][1]["Fn::Sub"]
+    between, addresses = values["Addresses"]["Fn::Join"]
+    path = reverse(page).removeprefix("/admin")
+
+    assert (condition, otherwise) == ("HasAdminSignIn", {"Ref": "AWS::NoValue"})
+    assert (text, between, addresses) == (f"${{Addresses}}{path}", f"{path}{separator}", {"Ref": "AdminAddresses"})
+
+
 # --- Who may do what
 
 
 def calls_to_sqs() -> set[str]:
-    """The operations that the code asks for, as IAM names them."""
+    """The operations that the code asks for, as IAM names them: it knows no batches, but what they do one by one.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-api-permissions-reference.html
+    """
     tree = ast.parse((ROOT / "videos/queue.py").read_text())
     return {
-        "sqs:" + str(node.args[0].value).title().replace("_", "")
+        "sqs:" + str(node.args[0].value).title().replace("_", "").removesuffix("Batch")
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_call"
         if isinstance(node.args[0], ast.Constant)

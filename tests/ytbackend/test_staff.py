@@ -15,6 +15,7 @@ from django.test import Client
 from accounts.models import User
 from tests import builders
 from tests.tokens import ALICE
+from ytbackend.roles import Role, grant, role_of
 
 pytestmark = pytest.mark.django_db
 
@@ -58,13 +59,66 @@ def test_a_new_local_account_can_sign_in_with_its_role(type_password, role, clie
     assert user.has_perm("accounts.add_user") == (role == "superuser")
 
 
-def test_a_user_of_cognito_gets_the_role_without_a_password():
+@pytest.mark.parametrize(("role", "group"), [("viewer", "staff"), ("operator", "staff-operators")])
+@pytest.mark.parametrize("password", [[], ["--password-stdin"]], ids=["", "password"])
+def test_the_pool_s_groups_say_what_a_user_of_cognito_may_do(type_password, role, group, password):
     builders.user(ALICE)
 
-    staff("add", ALICE, "--role=viewer")
+    said = refused(2, "add", ALICE, "--role", role, *password)
+
+    assert "aws cognito-idp admin-add-user-to-group" in said
+    assert said.endswith(f"--username {ALICE} --group-name {group}")
+    assert not User.objects.get(pk=ALICE).is_staff
+
+
+def test_a_user_of_cognito_becomes_a_superuser_without_a_password():
+    builders.user(ALICE)
+
+    staff("add", ALICE, "--role=superuser")
 
     user = User.objects.get(pk=ALICE)
-    assert (user.is_staff, user.has_usable_password()) == (True, False)
+    assert (user.is_staff, user.is_superuser, user.has_usable_password()) == (True, True, False)
+
+
+def test_who_is_switched_off_is_refused_and_stays_so(type_password):
+    staff("add", "olga", "--role=viewer", "--password-stdin")
+    User.objects.filter(pk="olga").update(is_active=False)
+
+    assert "olga is switched off" in refused(2, "add", "olga", "--role=operator")
+    user = User.objects.get(pk="olga")
+    assert (user.is_active, role_of(user)) == (False, "viewer")
+
+
+def test_a_role_switches_nobody_on():
+    user = User.objects.create(id="olga", is_active=False)
+
+    grant(user, Role.VIEWER)
+
+    user.refresh_from_db()
+    assert (user.is_staff, user.is_active) == (True, False)
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_it_warns_where_no_password_is_taken(type_password, settings, capsys, is_on):
+    settings.ADMIN_LOCAL_LOGIN = is_on
+
+    staff("add", "olga", "--role=viewer", "--password-stdin")
+
+    assert ("ADMIN_LOCAL_LOGIN=true" in capsys.readouterr().err) == (not is_on)
+
+
+def test_the_pool_s_groups_are_to_be_left_as_well(type_password, capsys):
+    staff("add", "root", "--role=superuser", "--password-stdin")
+    builders.user(ALICE)
+    staff("add", ALICE, "--role=superuser")
+
+    staff("remove", "root")
+    local = capsys.readouterr().err
+    User.objects.create_superuser("root2", PASSWORD)
+    staff("remove", ALICE)
+
+    assert "admin-remove-user-from-group" in capsys.readouterr().err
+    assert "admin-remove-user-from-group" not in local
 
 
 def test_a_role_takes_the_place_of_the_one_before(type_password):

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from tests import builders
+from tests.ytbackend.admin.conftest import member_of
 from videos import rollup
 from videos.models import Attempt, Breaker, Video
 from ytbackend import front_page, groups
@@ -193,6 +194,10 @@ def test_it_shows_no_figures_to_staff_without_a_group(db):
 
     assert "figures" not in shown
     assert "add you to the group “viewers”" in shown
+
+
+def test_the_queue_is_shown_to_who_may_see_videos_alone(db):
+    assert member_of(sub="new").get("/admin/queue").status_code == 403
 
 
 def test_a_stranger_is_sent_to_the_door(client):

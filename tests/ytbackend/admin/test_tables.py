@@ -151,6 +151,35 @@ def test_it_switches_a_user_off(staff, rows):
     assert not user.is_active
 
 
+def test_an_operator_switches_users_off_and_no_staff(operator, rows):
+    root = User.objects.create_superuser("root", "correct horse battery")
+    colleague = User.objects.create(id="colleague", is_staff=True)
+    hidden = User.objects.create(id="hidden", is_superuser=True)
+
+    for user in (rows[User], root, colleague, hidden):
+        assert operator.post(page(User, "change", user.pk), {"is_active": ""}).status_code == 302
+
+    assert set(User.objects.filter(is_active=False)) == {rows[User]}
+
+
+def test_an_operator_signs_users_out_and_no_staff(operator, rows):
+    User.objects.create_superuser("root", "correct horse battery")
+    chosen = [rows[User].pk, "root", "operator"]
+
+    deed = {"action": "sign_out_everywhere", "_selected_action": chosen}
+    said = operator.post(page(User, "changelist"), deed, follow=True).content.decode()
+
+    assert set(User.objects.filter(tokens_valid_after__isnull=False)) == {rows[User]}
+    assert "1 signed out" in said
+    assert "2 left as they were, because they are staff: ask a superuser" in said
+
+
+def test_a_superuser_signs_staff_out(staff, operator):
+    staff.post(page(User, "changelist"), {"action": "sign_out_everywhere", "_selected_action": ["operator"]})
+
+    assert User.objects.get(pk="operator").tokens_valid_after
+
+
 def test_it_lets_only_superusers_make_staff(rows, rf):
     request = rf.get("/")
     request.user = rows[User]
