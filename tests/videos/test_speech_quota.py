@@ -14,7 +14,7 @@ from tests import builders
 from tests.tokens import ALICE
 from tests.videos.test_services import lost_answers
 from transcripts.models import Transcript
-from videos import quotas, services, sweeping
+from videos import quotas, reprocessing, services, sweeping
 from videos.clock import from_now
 from videos.models import Reservation, Usage, Video
 from videos.transactions import repeated
@@ -248,6 +248,36 @@ def test_the_sweep_gives_back_what_older_code_has_left_behind():
 
     assert list(Reservation.objects.values_list("pk", flat=True)) == [kept.pk]
     assert speech() == (0, 2)
+
+
+# --- asked for by an operator
+
+
+def test_what_an_operator_forces_is_free_also_where_a_worker_was_busy_with_it():
+    video = listening(4)
+    reprocessing.start([video.pk], states=[Video.Status.PROCESSING])
+    charge(10)
+
+    claimed = services.claim_video(video.pk)
+    assert quotas.reserve(claimed, 4 * MINUTE)
+    complete(claimed, minutes=4)
+
+    assert speech() == (10, 0)
+
+
+@pytest.mark.parametrize("again", ["retry", "submit"])
+def test_what_its_user_asks_for_afterwards_is_charged_again(again):
+    video = builders.failed()
+    services.reprocess_video(video)
+    services.cancel_video(video)
+
+    if again == "retry":
+        services.retry_video(video)
+    else:
+        services.submit_video(user=video.user, youtube_id=video.youtube_id, mode="auto", language="")
+    quotas.reserve(services.claim_video(video.pk), 4 * MINUTE)
+
+    assert speech() == (0, 4)
 
 
 # --- the size of files
