@@ -162,9 +162,10 @@ class Video(VideoColumns):
             completed = self._end(Attempt.Outcome.COMPLETED, ended | said | kept, listened_ms=listened_ms)
             return completed or mine.first() is not None
 
-    def fail(self, code: str, detail: str, *, retryable: bool) -> bool:
-        """There will be no transcript."""
-        return self._end(Attempt.Outcome.FAILED, self._failed(code, detail, retryable=retryable))
+    def fail(self, code: str, detail: str, *, retryable: bool, listened_ms: int = 0) -> bool:
+        """There will be no transcript. What was listened to all the same is charged."""
+        failed = self._failed(code, detail, retryable=retryable)
+        return self._end(Attempt.Outcome.FAILED, failed, listened_ms=listened_ms)
 
     def release(self, code: str, detail: str, *, delay: float, counted: bool = True) -> bool:
         """Back into the queue after a passing error, not before ``delay`` seconds from now.

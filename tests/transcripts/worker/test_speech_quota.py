@@ -3,7 +3,8 @@
 import pytest
 from django.core.files.storage import default_storage
 
-from tests import builders
+from local.youtube import Video as Clip
+from tests import builders, sounds
 from tests.tokens import ALICE
 from transcripts import stored
 from transcripts.worker import loop
@@ -47,6 +48,18 @@ def test_it_charges_the_sound_that_it_has_listened_to(stand_in, small_model):
     video.refresh_from_db()
     assert video.status == "completed"
     assert video.duration_ms - 2000 < used() <= video.duration_ms
+
+
+def test_it_charges_for_listening_also_where_nobody_speaks(stand_in, small_model, tmp_path):
+    media = sounds.write(tmp_path / "silence.webm", sounds.silence(3))
+    stand_in.videos["silentvideo"] = Clip("silentvideo", duration_ms=3000, media=media)
+    video = builders.queued(youtube_id="silentvideo")
+
+    work()
+
+    video.refresh_from_db()
+    assert (video.status, video.error_code) == ("failed", "no_speech")
+    assert 2500 < used() <= 3000
 
 
 def test_it_charges_nothing_for_captions(stand_in):
