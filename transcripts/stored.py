@@ -132,6 +132,7 @@ def _restore_missing(deadline: Deadline) -> int:
         if deadline.passed():
             return restored
         restored += _restore(transcript)
+        _measure(transcript)
         bookmark.move(str(transcript.pk))
     if len(found) < ROWS_A_RUN:
         bookmark.move("")
@@ -159,6 +160,19 @@ def _restore(transcript: Transcript) -> bool:
             default_storage.delete(saved)
         restored = True
     return restored
+
+
+def _measure(transcript: Transcript) -> None:
+    """Code that knew no quotas has kept no sizes: such a row learns what its files take."""
+    video, path = transcript.video, transcript.s3_path
+    if video.bytes_kept or video.status != Video.Status.COMPLETED:
+        return
+    sizes: dict[str, int] = {}
+    for folder in {prefix(name) for name in (path, video.s3_path) if name}:
+        sizes |= files.sized(folder)
+    if kept := sum(sizes.get(name, 0) for name in (path, video.s3_path)):
+        rows = Video.objects.filter(pk=video.pk, status=video.status, fence=video.fence, s3_path=video.s3_path)
+        rows.filter(bytes_kept=0).update(bytes_kept=kept)
 
 
 def _still_names(transcript: Transcript, path: str) -> bool:

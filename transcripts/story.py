@@ -44,6 +44,7 @@ def tell(video: Video) -> dict[str, Any]:
         "error": _error(video),
         "created_at": video.created_at,
         "requested_at": video.requested_at,
+        "unmetered": video.unmetered,
         "updated_at": video.updated_at,
         "completed_at": video.completed_at,
         "retry_at": video.retry_at,

@@ -71,6 +71,7 @@ class VideoColumns(models.Model):
     requested_at = models.DateTimeField(db_default=Now(), help_text="When it was last asked for.")
     enqueued_at = models.DateTimeField(null=True, blank=True, help_text="When a message was sent; empty: not yet.")
     retry_at = models.DateTimeField(null=True, blank=True, help_text="Not before this time.")
+    unmetered = models.BooleanField(db_default=False, help_text="An operator asked for it: its user pays nothing.")
     bytes_kept = models.PositiveBigIntegerField(db_default=0, help_text="Of its files: audio and transcript.")
     fence = models.PositiveBigIntegerField(default=0)
     lease_token = models.CharField(max_length=32, blank=True, default="")

@@ -54,10 +54,10 @@ class VideoQuerySet(models.QuerySet["Video"]):
         """In work, but the worker has stopped extending its lease."""
         return self.filter(status=Video.Status.PROCESSING, lease_expires_at__lt=Now())
 
-    def reprocess(self, *, mode: str | None = None, wanted_language: str | None = None) -> int:
+    def reprocess(self, *, mode: str | None = None, wanted_language: str | None = None, unmetered: bool = False) -> int:
         """Once more from the start, all that are not in work. The caller has locked them, and knows their states."""
         at_rest = self.exclude(status=Video.Status.PROCESSING)
-        return at_rest.update(**Video.anew(mode=mode, wanted_language=wanted_language))
+        return at_rest.update(**Video.anew(unmetered=unmetered, mode=mode, wanted_language=wanted_language))
 
     def sent(self, videos: Sequence["Video"]) -> int:
         """A message is under way for each of these, unless a worker was faster."""
@@ -162,9 +162,10 @@ class Video(VideoColumns):
             completed = self._end(Attempt.Outcome.COMPLETED, ended | said | kept, listened_ms=listened_ms)
             return completed or mine.first() is not None
 
-    def fail(self, code: str, detail: str, *, retryable: bool) -> bool:
-        """There will be no transcript."""
-        return self._end(Attempt.Outcome.FAILED, self._failed(code, detail, retryable=retryable))
+    def fail(self, code: str, detail: str, *, retryable: bool, listened_ms: int = 0) -> bool:
+        """There will be no transcript. What was listened to all the same is charged."""
+        failed = self._failed(code, detail, retryable=retryable)
+        return self._end(Attempt.Outcome.FAILED, failed, listened_ms=listened_ms)
 
     def release(self, code: str, detail: str, *, delay: float, counted: bool = True) -> bool:
         """Back into the queue after a passing error, not before ``delay`` seconds from now.
@@ -230,11 +231,20 @@ class Video(VideoColumns):
         return self.reprocess(mode=mode, wanted_language=wanted_language, from_states=[self.Status.FAILED])
 
     def reprocess(
-        self, *, mode: str | None = None, wanted_language: str | None = None, from_states: Sequence[VideoColumns.Status]
+        self,
+        *,
+        mode: str | None = None,
+        wanted_language: str | None = None,
+        from_states: Sequence[VideoColumns.Status],
+        unmetered: bool = False,
     ) -> bool:
-        """Once more from the start, from one of these states. What there is stays until the next success."""
+        """Once more from the start, from one of these states. What there is stays until the next success.
+
+        ``unmetered``: whatever it takes, it is not its user who asked for it.
+        """
         rows = Video.objects.filter(status__in=from_states)
-        return self._move(rows, Attempt.Outcome.SUPERSEDED, self.anew(mode=mode, wanted_language=wanted_language))
+        changes = self.anew(unmetered=unmetered, mode=mode, wanted_language=wanted_language)
+        return self._move(rows, Attempt.Outcome.SUPERSEDED, changes)
 
     def cancel(self) -> bool:
         """The user does not want it any more; a worker that is busy with it stops. False where it has ended.
@@ -287,10 +297,10 @@ class Video(VideoColumns):
         return cls._ended() | again
 
     @classmethod
-    def anew(cls, **wanted: str | None) -> dict[str, Any]:
+    def anew(cls, *, unmetered: bool = False, **wanted: str | None) -> dict[str, Any]:
         """Asked for once more, with another mode or language where one is given."""
-        changes = {name: value for name, value in wanted.items() if value is not None}
-        return cls._requeued() | _NO_ERROR | {"attempt": 0, "requested_at": Now(), "completed_at": None} | changes
+        asked = {"unmetered": unmetered} | {name: value for name, value in wanted.items() if value is not None}
+        return cls._requeued() | _NO_ERROR | {"attempt": 0, "requested_at": Now(), "completed_at": None} | asked
 
     @classmethod
     def _failed(cls, code: str, detail: str, *, retryable: bool) -> dict[str, Any]:

@@ -151,13 +151,16 @@ def reserve(video: Video, milliseconds: int | None) -> bool:
     """Sets speech aside for a claim, which replaces what it had set aside; False where the claim is lost.
 
     Where nobody knows how long the video is: as much as it may have, or as there is. Raises ``QuotaExceeded``, also
-    where there is no room for its sound.
+    where there is no room for its sound. What an operator asked for needs nothing set aside, and so costs nothing.
     """
     with transaction.atomic():
         now = lock(video.user_id)
         mine = Video.objects.select_for_update().filter(pk=video.pk, status=Video.Status.PROCESSING, fence=video.fence)
-        if mine.first() is None:
+        row = mine.first()
+        if row is None:
             return False
+        if row.unmetered:
+            return True
         Reservation.objects.filter(video_id=video.pk).delete()
         current = standing(video.user_id, now)
         if current.bytes.remaining == 0:

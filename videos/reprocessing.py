@@ -106,10 +106,11 @@ def _is_ours(video: Video, tried: dict[uuid.UUID, int]) -> bool:
 
 
 def _start_anew(videos: Sequence[Video], **wanted: str | None) -> None:
-    Video.objects.filter(pk__in=[video.pk for video in videos]).reprocess(**wanted)
+    """Free of charge for their users, as ``services.reprocess_video`` is."""
+    Video.objects.filter(pk__in=[video.pk for video in videos]).reprocess(unmetered=True, **wanted)
     for video in videos:
         if video.status == Video.Status.PROCESSING:  # its attempt ends, and the files of its worker are to go
-            video.reprocess(from_states=[Video.Status.PROCESSING], **wanted)
+            video.reprocess(from_states=[Video.Status.PROCESSING], unmetered=True, **wanted)
             Deletion.objects.get_or_create(prefix=video.attempt_prefix)
 
 

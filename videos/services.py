@@ -122,7 +122,8 @@ def reprocess_video(
     """Starts an ended video again, with ``force`` also one that waits or is in work; None where
     it is in no such state.
 
-    An earlier transcript stays, with its files, until the next one takes its place.
+    An earlier transcript stays, with its files, until the next one takes its place. It is an operator who asks: the
+    user's quotas neither stop it nor are charged.
     """
     states = list(Video.Status) if force else [Video.Status.COMPLETED, Video.Status.FAILED]
     return _start_anew(video, states, mode=mode, wanted_language=language)
@@ -132,7 +133,7 @@ def _start_anew(
     video: Video, states: list[Video.Status], *, counted: bool = False, **wanted: str | None
 ) -> Video | None:
     def start(row: Video) -> bool:
-        return row.reprocess(from_states=states, **wanted)
+        return row.reprocess(from_states=states, unmetered=not counted, **wanted)
 
     started = _transfer(video, start, into=Video.Status.QUEUED, counted=counted)
     if started:

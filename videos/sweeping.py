@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 BATCH = 500  # rows of each kind at most; the next sweep goes on
 PATIENCE_SECONDS = 5  # for a database that fails in passing
 
-Row = TypeVar("Row", Video, Deletion)
+Row = TypeVar("Row", Video, Deletion, Reservation)
 
 
 class Swept(NamedTuple):
@@ -35,13 +35,13 @@ class Swept(NamedTuple):
 def sweep(deadline: Deadline | None = None) -> Swept:
     """Safe to repeat and to run twice at once. Stops at the deadline, give or take one row.
 
-    First what needs the database alone, then what needs the queue, then what needs storage, so that an outage
-    of the one never keeps the others waiting. Raises what the database raises.
+    First what users wait for: what needs the database alone, then what needs the queue; then tidying, and what needs
+    storage, so that an outage of the one never keeps the others waiting. Raises what the database raises.
     """
     deadline = deadline or Deadline()
     taken_back, given_up = _end_abandoned(deadline)
-    _forget()
     sent = _send_unsent(deadline)
+    _forget(deadline)
     return Swept(sent, taken_back, given_up, _finish_deletions(deadline), _settle_dead_letters(deadline))
 
 
@@ -77,12 +77,31 @@ def _end_abandoned(deadline: Deadline) -> tuple[int, int]:
     return taken_back, given_up
 
 
-def _forget() -> None:
-    """Rows that mean nothing any more: keys of yesterday, and what was set aside for claims that have ended."""
+def _forget(deadline: Deadline) -> None:
+    """Rows that mean nothing any more: keys of yesterday, and what was set aside for claims that have ended.
+
+    It can wait: a database that fails in passing is left to the next sweep.
+    """
+    for forget in (_forget_keys, _forget_reservations):
+        if deadline.passed():
+            return
+        try:
+            forget(deadline)
+        except OperationalError as error:
+            if not is_passing(error):
+                raise
+            log.warning("the next sweep goes on tidying: %s", error)
+            connection.close()
+
+
+def _forget_keys(deadline: Deadline) -> None:
     outdated = list(IdempotencyKey.objects.outdated().values_list("pk", flat=True)[:BATCH])
     if outdated:
         IdempotencyKey.objects.filter(pk__in=outdated).delete()
-    for reservation in Reservation.objects.orphaned()[:BATCH]:
+
+
+def _forget_reservations(deadline: Deadline) -> None:
+    for reservation in _until(deadline, Reservation.objects.orphaned()):
         log.warning("speech was set aside for a claim that has ended, and is given back: %s", reservation)
         Reservation.objects.filter(pk=reservation.pk, fence=reservation.fence).delete()
 

@@ -113,6 +113,22 @@ def test_every_variable_is_one_that_the_service_reads():
     assert VARIABLES.keys() <= set(known)
 
 
+def test_function_and_worker_are_told_the_same_quotas_whose_defaults_are_the_settings():
+    text = properties("WorkerEnvironment")["Value"]
+    lines = dict(line.split("=", 1) for line in (text if isinstance(text, str) else text["Fn::Sub"]).splitlines())
+    told = {name: value for name, value in VARIABLES.items() if name.startswith("QUOTA_")}
+    usual = {name: template()["Parameters"][value.strip("${}")]["Default"] for name, value in told.items()}
+
+    assert told == {name: value for name, value in lines.items() if name.startswith("QUOTA_")}
+    assert {value: {"Value": {"Ref": value}} for value in (v.strip("${}") for v in told.values())}.items() <= (
+        template()["Outputs"].items()
+    )
+    assert usual == {
+        name: int(value)
+        for name, value in re.findall(r"^(QUOTA_\w+)=(\d+)", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    }
+
+
 def test_migrations_have_the_package_the_network_and_the_variables_of_the_api(zappa, migrations):
     same = ("lambda_handler", "runtime", "vpc_config", "aws_environment_variables", "desired_role_arn")
 

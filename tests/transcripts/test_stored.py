@@ -115,6 +115,24 @@ def test_it_forgets_audio_that_is_lost(alice):
     assert alice.get(f"/videos/{video.pk}/audio").status_code == 404
 
 
+def test_it_measures_what_was_completed_before_sizes_were_kept():
+    video = completed()
+    put(f"{video.attempt_prefix}answers/1/transcript.srt", b"no part of it")
+
+    assert reconcile() == (0, 0)
+    kept = sum(default_storage.size(path) for path in (video.s3_path, video.transcript.s3_path))
+    assert Video.objects.get().bytes_kept == kept
+
+
+def test_it_leaves_the_sizes_that_are_known():
+    video = completed()
+    Video.objects.filter(pk=video.pk).update(bytes_kept=7)
+
+    reconcile()
+
+    assert Video.objects.get().bytes_kept == 7
+
+
 def test_it_goes_on_where_it_stopped_and_begins_anew_after_the_last(monkeypatch):
     monkeypatch.setattr(stored, "FILES_A_RUN", 2)
     monkeypatch.setattr(stored, "ROWS_A_RUN", 2)

@@ -67,6 +67,7 @@ class Job:
     transcript: int | None = None  # the fence of the claim that wrote it
     audio: int | None = None  # likewise
     speech: bool = False  # some is set aside for the claim
+    is_free: bool = False  # an operator asked for it
     attempts: dict[int, str] = field(default_factory=dict)  # the outcome of each claim, by its fence
 
     @property
@@ -134,7 +135,8 @@ class Job:
         self.status, self.error, self.waits = "failed", "source_unavailable", False
         self.fence += 1
 
-    def start_anew(self) -> None:
+    def start_anew(self, *, is_free: bool = False) -> None:
+        self.is_free = is_free
         if self.status == "processing":
             self.attempts[self.fence] = "superseded"
         self._requeue()
@@ -367,7 +369,7 @@ class Machine(RuleBasedStateMachine):
             possible = job.has_ended or what == "force"
             assert (services.reprocess_video(request, force=what == "force") is not None) == possible
         if possible:
-            job.start_anew()
+            job.start_anew(is_free=what != "retry")
             self.started(job)
 
     @happens()
@@ -429,7 +431,7 @@ class Machine(RuleBasedStateMachine):
         hand, job, owned = self.held(pick)
         assert quotas.reserve(hand.video, 1000) == owned
         if owned:
-            job.speech = True
+            job.speech = not job.is_free
 
     @happens(7, holds(is_live))
     def finish(self, pick):

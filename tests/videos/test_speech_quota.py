@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from hypothesis import HealthCheck, given
 from hypothesis import settings as how
 from hypothesis import strategies as st
@@ -14,9 +14,10 @@ from tests import builders
 from tests.tokens import ALICE
 from tests.videos.test_services import lost_answers
 from transcripts.models import Transcript
-from videos import quotas, services, sweeping
+from videos import quotas, reprocessing, services, sweeping
 from videos.clock import from_now
-from videos.models import Reservation, Usage, Video
+from videos.deadline import Deadline
+from videos.models import Deletion, Reservation, Usage, Video
 from videos.transactions import repeated
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("sqs")]
@@ -162,7 +163,8 @@ def abandon(video: Video) -> bool:
 ENDS = {
     "completed": (lambda video: complete(video, minutes=3.5), 3.5),
     "completed by sound that is longer than YouTube said": (lambda video: complete(video, minutes=5), 4),
-    "failed": (lambda video: video.fail("no_speech", "Nobody speaks.", retryable=False), 0),
+    "failed": (lambda video: video.fail("video_private", "It is private.", retryable=False), 0),
+    "failed when all was heard": (lambda v: v.fail("no_speech", "Nobody.", retryable=False, listened_ms=4 * MINUTE), 4),
     "released": (lambda video: video.release("source_failing", "Not now.", delay=0), 0),
     "interrupted": (lambda video: video.release("worker_stopped", "Stopped.", delay=0, counted=False), 0),
     "abandoned": (abandon, 0),
@@ -248,6 +250,71 @@ def test_the_sweep_gives_back_what_older_code_has_left_behind():
 
     assert list(Reservation.objects.values_list("pk", flat=True)) == [kept.pk]
     assert speech() == (0, 2)
+
+
+class OneLook(Deadline):
+    """Time is up when somebody has looked at it once."""
+
+    def passed(self) -> bool:
+        self.looked, before = True, getattr(self, "looked", False)
+        return before
+
+
+def test_the_sweep_sends_first_and_tidies_afterwards_if_there_is_time():
+    video = listening(2)
+    Video.objects.filter(pk=video.pk).update(status="queued", lease_expires_at=None)
+
+    assert sweeping.sweep(OneLook()).sent == 1
+
+    assert Reservation.objects.exists()
+
+
+def test_a_database_that_fails_while_the_sweep_tidies_ends_nothing(caplog):
+    video, _ = listening(2), builders.queued()
+    Reservation.objects.filter(pk=video.pk).update(fence=9)
+    Deletion.objects.create(prefix="videos/x/", due_at=from_now(-1))
+
+    def locked(execute, sql, *arguments):
+        if sql.startswith("DELETE") and "speech_reservations" in sql:
+            raise OperationalError(1205, "Lock wait timeout exceeded")
+        return execute(sql, *arguments)
+
+    with connection.execute_wrapper(locked):
+        swept = sweeping.sweep()
+
+    assert (swept.sent, swept.deletions) == (1, 1)
+    assert "the next sweep goes on tidying" in caplog.text
+    assert Reservation.objects.exists()
+
+
+# --- asked for by an operator
+
+
+def test_what_an_operator_forces_is_free_also_where_a_worker_was_busy_with_it():
+    video = listening(4)
+    reprocessing.start([video.pk], states=[Video.Status.PROCESSING])
+    charge(10)
+
+    claimed = services.claim_video(video.pk)
+    assert quotas.reserve(claimed, 4 * MINUTE)
+    complete(claimed, minutes=4)
+
+    assert speech() == (10, 0)
+
+
+@pytest.mark.parametrize("again", ["retry", "submit"])
+def test_what_its_user_asks_for_afterwards_is_charged_again(again):
+    video = builders.failed()
+    services.reprocess_video(video)
+    services.cancel_video(video)
+
+    if again == "retry":
+        services.retry_video(video)
+    else:
+        services.submit_video(user=video.user, youtube_id=video.youtube_id, mode="auto", language="")
+    quotas.reserve(services.claim_video(video.pk), 4 * MINUTE)
+
+    assert speech() == (0, 4)
 
 
 # --- the size of files

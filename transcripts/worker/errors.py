@@ -18,8 +18,9 @@ class JobError(Exception):
     counted = True
     wait = 0.0  # seconds that the source asks us to wait
 
-    def __init__(self, sentence: str = "") -> None:
+    def __init__(self, sentence: str = "", *, listened_ms: int = 0) -> None:
         super().__init__(sentence or self.sentence)
+        self.listened_ms = listened_ms  # of its sound, to the end: it is charged to the user
 
 
 class VideoError(JobError):

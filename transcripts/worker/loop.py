@@ -167,7 +167,10 @@ def _settle(video: Video, error: errors.JobError, probe: str) -> bool:
 
     def fail() -> bool:
         sentence = str(error) if error.permanent else f"{error} It was tried several times; try again later."
-        return services.end_attempt(video, lambda: video.fail(error.code, sentence, retryable=error.retryable))
+        return services.end_attempt(
+            video,
+            lambda: video.fail(error.code, sentence, retryable=error.retryable, listened_ms=error.listened_ms),
+        )
 
     def release() -> bool:
         delay = max(error.wait, _backoff(video, shown)) if wait is None else wait

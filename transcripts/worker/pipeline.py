@@ -136,7 +136,7 @@ def _listen(claim: Claim, audio: Path, about: youtube.Metadata) -> _Said:
     )
     claim.job.speech_ms = heard.length_ms
     if not heard.segments:
-        raise errors.NoSpeech
+        raise errors.NoSpeech(listened_ms=heard.length_ms)
     return _Said(Video.Source.SPEECH, engine.name, engine.model, heard.language, heard.segments, heard.length_ms)
 
 

@@ -3,11 +3,12 @@
 import pytest
 from django.core.files.storage import default_storage
 
-from tests import builders
+from local.youtube import Video as Clip
+from tests import builders, sounds
 from tests.tokens import ALICE
 from transcripts import stored
 from transcripts.worker import loop
-from videos import quotas, services, sweeping
+from videos import quotas, reprocessing, services, sweeping
 from videos.deadline import Deadline
 from videos.models import Reservation, Video
 
@@ -49,6 +50,18 @@ def test_it_charges_the_sound_that_it_has_listened_to(stand_in, small_model):
     assert video.duration_ms - 2000 < used() <= video.duration_ms
 
 
+def test_it_charges_for_listening_also_where_nobody_speaks(stand_in, small_model, tmp_path):
+    media = sounds.write(tmp_path / "silence.webm", sounds.silence(3))
+    stand_in.videos["silentvideo"] = Clip("silentvideo", duration_ms=3000, media=media)
+    video = builders.queued(youtube_id="silentvideo")
+
+    work()
+
+    video.refresh_from_db()
+    assert (video.status, video.error_code) == ("failed", "no_speech")
+    assert 2500 < used() <= 3000
+
+
 def test_it_charges_nothing_for_captions(stand_in):
     builders.queued(youtube_id=CAPTIONED)
 
@@ -85,6 +98,23 @@ def test_it_downloads_nothing_where_there_is_no_room(stand_in, settings):
     assert (video.status, video.error_code) == ("failed", "storage_quota_exceeded")
     assert "Delete some of your videos" in video.error_detail
     assert (downloads(stand_in), used()) == ([], 0)
+
+
+@pytest.mark.parametrize("by", ["one by one", "many at once"])
+def test_what_an_operator_asks_for_needs_no_quota_and_costs_none(stand_in, small_model, settings, by):
+    settings.QUOTA_SPEECH_MINUTES_PER_MONTH = settings.QUOTA_GIGABYTES = 1
+    video = builders.completed(youtube_id=VOICE, mode="speech")
+    leave(video, 0)
+    Video.objects.filter(pk=video.pk).update(bytes_kept=quotas.GIGABYTE)
+
+    if by == "one by one":
+        services.reprocess_video(video)
+    else:
+        reprocessing.start([video.pk], states=[Video.Status.COMPLETED])
+    work()
+
+    video.refresh_from_db()
+    assert (video.status, video.source, video.error_code, used()) == ("completed", "speech", "", 60_000)
 
 
 def test_it_gives_back_what_came_to_nothing(stand_in, small_model, settings):
