@@ -1,5 +1,7 @@
 """What all endpoints share: open addresses, errors, headers."""
 
+from typing import Any, cast
+
 import pytest
 from django.db import OperationalError
 from django.test import Client
@@ -187,10 +189,8 @@ def test_the_admin_keeps_its_own_page_for_what_is_not_there():
 )
 def test_who_is_erased_while_the_request_is_under_way_is_answered_as_if_it_had_been_before(ask):
     caller = APIClient(raise_request_exception=False)
-    erased = User(id=ALICE)
-    caller.force_authenticate(
-        erased, ApiKey(user=erased, scope="read write")
-    )  # as the token was looked at before the erasure
+    erased = User(id=ALICE)  # whose credentials were looked at before the erasure
+    caller.force_authenticate(erased, cast(Any, ApiKey(user=erased, scope="read write")))
 
     answer = ask(caller)
 
