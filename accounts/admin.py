@@ -79,17 +79,21 @@ class UserAdmin(LargeTableAdmin):
         """A user with videos must not vanish from below them."""
         return False
 
-    @admin.action(description="Sign out everywhere: refuse all tokens until now", permissions=["change"])
+    @admin.action(
+        description="Sign out everywhere: refuse all tokens until now, delete all API keys", permissions=["change"]
+    )
     def sign_out_everywhere(self, request: HttpRequest, users: QuerySet[User]) -> None:
         """What ``manage.py sign_out`` does, and an entry in each user's history."""
         may_all = getattr(request.user, "is_superuser", False)
         chosen = [user for user in users if may_all or not _is_above(user)]
         for user in chosen:
             moment = sign_out.everywhere(user)
-            self.log_change(request, user, f"Signed out everywhere: tokens before {moment:%F %T} UTC are refused.")
+            told = f"Signed out everywhere: tokens before {moment:%F %T} UTC are refused, API keys are deleted."
+            self.log_change(request, user, told)
         self.message_user(
             request,
-            f"{len(chosen)} signed out: tokens are refused until they sign in again. Sessions of this admin go on.",
+            f"{len(chosen)} signed out: tokens are refused until they sign in again, and their API keys are deleted. "
+            "Sessions of this admin go on.",
             messages.SUCCESS if chosen else messages.WARNING,
         )
         if skipped := len(users) - len(chosen):

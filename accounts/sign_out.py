@@ -6,15 +6,19 @@ RevokeToken by a frontend, AdminUserGlobalSignOut or AdminDisableUser by an oper
 here stays ended all the same: those tokens carry the same sign-in and the same time of it.
 """
 
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from accounts.cognito import LEEWAY_SECONDS, MAX_LIFETIME_SECONDS
-from accounts.models import EndedSignIn, User
+from accounts.models import ApiKey, EndedSignIn, User
+
+log = logging.getLogger(__name__)
 
 BATCH = 500  # rows at once, so that nobody waits for the sweep
 
@@ -22,11 +26,15 @@ BATCH = 500  # rows at once, so that nobody waits for the sweep
 def everywhere(user: User, *, also: int = 0) -> datetime:
     """Refuse every token of a sign-in until now; ``also`` is the time of one that a clock ahead of ours has told.
 
-    Gives the moment that holds from now on, which never goes back.
+    Gives the moment that holds from now on, which never goes back. The user's API keys are deleted as well: whoever
+    held a stolen token can have made one, and it would outlive every token.
     """
     moment = max(timezone.now(), datetime.fromtimestamp(also + 1, UTC))
     earlier = Q(tokens_valid_after=None) | Q(tokens_valid_after__lt=moment)
-    User.objects.filter(earlier, pk=user.pk).update(tokens_valid_after=moment)
+    with transaction.atomic():
+        User.objects.filter(earlier, pk=user.pk).update(tokens_valid_after=moment)
+        keys, _ = ApiKey.objects.for_user(user).delete()
+    log.info("user %s is signed out everywhere, and %d API keys are deleted", user.pk, keys)
     user.refresh_from_db(fields=["tokens_valid_after"])
     return user.tokens_valid_after or moment
 

@@ -19,7 +19,8 @@ class SignOutSerializer(StrictSerializer):
     """How far to sign out; an empty body is enough."""
 
     everywhere = TruthField(
-        default=False, help_text="Every sign-in of yours until now, on all devices; otherwise only this token's."
+        default=False,
+        help_text="Every sign-in of yours until now, on all devices, and all your API keys; else only this token's.",
     )
 
 
@@ -47,7 +48,7 @@ class SignOutView(APIView):
         tags=["account"],
     )
     def post(self, request: Request) -> Response:
-        """Refuses all tokens of this sign-in from now on, or of all sign-ins.
+        """Refuses all tokens of this sign-in from now on, or of all sign-ins; then your API keys are deleted, too.
 
         Call it beside Cognito's RevokeToken or GlobalSignOut, which this service does not hear of.
         """

@@ -61,8 +61,11 @@ class IdempotencyKeyQuerySet(models.QuerySet["IdempotencyKey"]):
     """Read and written under the user's lock, in the transaction of the submission."""
 
     def of(self, user: User, key: str) -> "IdempotencyKey | None":
-        """The earlier request with this key, if it is remembered."""
-        return self.filter(user=user, key_hash=fingerprint(key)).first()
+        """The earlier request with this key, if it is remembered; one that is too old is forgotten here and now."""
+        earlier = self.filter(user=user, key_hash=fingerprint(key)).first()
+        if earlier and self.outdated().filter(pk=earlier.pk).delete()[0]:
+            return None
+        return earlier
 
     def remember(self, user: User, key: str, *, body: str, video_id: uuid.UUID, started: bool) -> None:
         """The request has been answered."""

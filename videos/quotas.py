@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from videos.models import Reservation, Usage, Video
-from videos.usage import lock
+from videos.usage import UserErased, lock
 
 __all__ = ["Allowance", "QuotaExceeded", "Standing", "admit", "count_submission", "lock", "reserve", "standing"]
 
@@ -154,7 +154,10 @@ def reserve(video: Video, milliseconds: int | None) -> bool:
     where there is no room for its sound. What an operator asked for needs nothing set aside, and so costs nothing.
     """
     with transaction.atomic():
-        now = lock(video.user_id)
+        try:
+            now = lock(video.user_id)
+        except UserErased:  # and the video with them
+            return False
         mine = Video.objects.select_for_update().filter(pk=video.pk, status=Video.Status.PROCESSING, fence=video.fence)
         row = mine.first()
         if row is None:

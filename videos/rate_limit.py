@@ -106,11 +106,11 @@ class Metered(APIView):
         return super().handle_exception(exc)
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """Adds the headers; not where nobody is known, and not where the database is away."""
+        """Adds the headers; not where nobody is known or the user was erased, and not where the database is away."""
         if request.method == "POST" and self.known and response.status_code < _SERVER_ERROR:
             try:
                 allowances = [quotas.submissions(self.known.pk)]
-            except DatabaseFailed as error:  # what was accepted is accepted
+            except (DatabaseFailed, User.DoesNotExist) as error:  # what was accepted is accepted
                 log.warning("an answer does not tell what is left: %s", error)
                 allowances = []
             if self.exceeded and self.exceeded.name != "submissions":

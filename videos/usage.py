@@ -15,12 +15,18 @@ from accounts.models import User
 from videos.columns import VideoColumns
 
 
+class UserErased(User.DoesNotExist):
+    """The user was erased while somebody was at work for them: nothing is to be counted any more."""
+
+
 def lock(user_id: str) -> datetime:
     """Nobody else counts for this user until the transaction ends; returns the database's time.
 
-    SQLite has one writer at a time anyway. Raises ``User.DoesNotExist``.
+    SQLite has one writer at a time anyway. Raises ``UserErased``.
     """
-    moment: datetime = User.objects.select_for_update().filter(pk=user_id).values_list(Now(), flat=True).get()
+    moment: datetime | None = User.objects.select_for_update().filter(pk=user_id).values_list(Now(), flat=True).first()
+    if moment is None:
+        raise UserErased(user_id)
     return moment
 
 

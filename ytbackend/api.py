@@ -21,6 +21,7 @@ from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.settings import api_settings
 
+from accounts.models import User
 from ytbackend import request_id
 
 if TYPE_CHECKING:
@@ -61,6 +62,9 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> HttpRespo
         error = exceptions.PermissionDenied()
     if isinstance(error, OperationalError | InterfaceError):
         return _database_unavailable(error)
+    if isinstance(error, User.DoesNotExist):  # erased since the token was looked at
+        challenge = context["view"].get_authenticate_header(context["request"]) + ', error="invalid_token"'
+        return problem(401, "unauthorized", _UNAUTHORIZED, headers={"WWW-Authenticate": challenge})
     if not isinstance(error, exceptions.APIException):
         return None
     if isinstance(error, exceptions.ValidationError):

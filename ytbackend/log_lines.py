@@ -24,6 +24,8 @@ from ytbackend import request_id, vault
 _HIDDEN = (
     # A JWT, also a part of one that was cut off; the first two letters of its header are always these.
     (re.compile(r"\beyJ[\w-]{10,}(\.[\w-]*)*(…|\.\.\.)?"), "[token]"),
+    # An API key, also a part of one; what of it is shown on purpose is shorter (api_key_text.SHOWN_CHARACTERS).
+    (re.compile(r"shri_[0-9A-Za-z]{10,}(…|\.\.\.)?"), "[key]"),
     (re.compile(r"(?i)\b(set-cookie|cookie)(['\"]?\s*[:=]\s*['\"]?)[^'\"\n]+"), r"\1\2[hidden]"),
     (re.compile(r"(?i)\b(authorization|x-api-key)(['\"]?\s*[:=]\s*['\"]?)[^'\",\n]+"), r"\1\2[hidden]"),
     (re.compile(r"(?i)\b(bearer|basic)(\s+)[\w.~+/-]{16,}=*"), r"\1\2[hidden]"),

@@ -1,5 +1,6 @@
 """Signing out: whose tokens are refused, from when on, and what a sign-in that goes on does not notice."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,7 +9,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounts import sign_out
-from accounts.models import EndedSignIn, User
+from accounts.models import ApiKey, EndedSignIn, User
 from tests import builders, tokens
 from tests.tokens import ALICE, BOB
 from videos.deadline import Deadline
@@ -30,6 +31,16 @@ def is_in(caller: APIClient) -> bool:
     answer = caller.get("/me")
     assert answer.status_code == 200 or answer["WWW-Authenticate"] == INVALID
     return answer.status_code == 200
+
+
+def script(sub: str = ALICE) -> APIClient:
+    """Calls with an API key of this user's."""
+    _, text = ApiKey.objects.issue(
+        builders.user(sub), name="nightly", scopes=["read"], expires_at=timezone.now() + timedelta(days=1)
+    )
+    caller = APIClient()
+    caller.credentials(HTTP_AUTHORIZATION=f"Bearer {text}")
+    return caller
 
 
 @pytest.fixture
@@ -64,6 +75,23 @@ def test_it_ends_every_sign_in_until_now(phone, laptop):
     assert phone.post("/me/sign-out", {"everywhere": True}).status_code == 204
 
     assert (is_in(phone), is_in(laptop)) == (False, False)
+
+
+def test_with_every_sign_in_go_the_keys_that_a_thief_could_have_made(phone):
+    nightly, bobs = script(), script(BOB)
+    assert is_in(nightly)
+
+    phone.post("/me/sign-out", {"everywhere": True})
+
+    assert (nightly.get("/me").status_code, is_in(bobs)) == (401, True)
+
+
+def test_with_one_sign_in_no_key_goes(phone):
+    nightly = script()
+
+    phone.post("/me/sign-out")
+
+    assert is_in(nightly)
 
 
 def test_it_lets_the_same_user_sign_in_again(phone):
@@ -215,9 +243,32 @@ def test_the_command_ends_one_sign_in_and_tells_when_it_was_ended_before(phone, 
     ]
 
 
+def test_the_command_deletes_the_keys_and_tells_how_many(capsys):
+    nightly = script()
+
+    call_command("sign_out", ALICE, "--json")
+
+    assert nightly.get("/me").status_code == 401
+    told = json.loads(capsys.readouterr().out)
+    assert (told["user"], told["api_keys"], told["dry_run"]) == (ALICE, 1, False)
+    assert datetime.fromisoformat(told["before"]) <= timezone.now()
+
+
+@pytest.mark.parametrize("how", [(), ("--session", PHONE)], ids=["everywhere", "one"])
+def test_the_command_changes_nothing_in_a_dry_run(phone, capsys, how):
+    nightly = script()
+
+    call_command("sign_out", ALICE, "--dry-run", *how)
+
+    assert (is_in(phone), is_in(nightly)) == (True, True)
+    assert "would be refused" in capsys.readouterr().out
+
+
 def test_the_command_tells_that_there_is_no_such_user():
-    with pytest.raises(CommandError, match="There is no user 'nobody'"):
+    with pytest.raises(CommandError, match="There is no user 'nobody'") as error:
         call_command("sign_out", "nobody")
+
+    assert error.value.returncode == 3
 
 
 @pytest.mark.parametrize("session", ["", "x" * 65, "é"])
@@ -228,11 +279,12 @@ def test_the_command_refuses_what_is_no_sign_in(session):
 
 def test_staff_sign_users_out_in_the_admin_and_it_is_on_record(phone, admin_client, admin_user):
     is_in(phone)
+    nightly = script()
 
     answer = admin_client.post(
         "/admin/accounts/user/", {"action": "sign_out_everywhere", "_selected_action": [ALICE]}, follow=True
     )
 
-    assert not is_in(phone)
+    assert (is_in(phone), nightly.get("/me").status_code) == (False, 401)
     assert "1 signed out" in answer.content.decode()
     assert "Signed out everywhere" in admin_client.get(f"/admin/accounts/user/{ALICE}/history/").content.decode()

@@ -245,6 +245,16 @@ def test_the_sweep_forgets_keys_of_yesterday_and_no_others(alice):
 
 
 @with_database
+def test_a_key_of_yesterday_is_new_also_where_no_sweep_has_run(alice):
+    first = post(alice, "old").json()["id"]
+    yesterday = timedelta(seconds=idempotency.REMEMBERED_SECONDS)
+    IdempotencyKey.objects.update(created_at=F("created_at") - yesterday)
+
+    assert post(alice, "old", url="https://youtu.be/aaaaaaaaaaa").json()["id"] != first
+    assert post(alice, "old").status_code == 422  # it belongs to the second body now
+
+
+@with_database
 def test_only_a_hash_of_the_key_is_kept(alice):
     post(alice, "my-secret-key")
 

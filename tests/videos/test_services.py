@@ -196,7 +196,7 @@ def test_the_command_tells_what_it_has_done(sqs, capsys, settings, tmp_path):
 
     assert capsys.readouterr().out == (
         "sent 1, taken back 0, given up 0, deletions 0, dead letters 0, files without rows 0, rows without files 0, "
-        "sign-ins forgotten 0\n"
+        "sign-ins forgotten 0, sessions forgotten 0\n"
     )
 
 

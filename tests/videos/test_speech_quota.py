@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as how
 from hypothesis import strategies as st
 
+from accounts.models import User
 from tests import builders
 from tests.tokens import ALICE
 from tests.videos.test_services import lost_answers
@@ -93,6 +94,14 @@ def test_a_claim_that_was_lost_sets_nothing_aside():
 
     assert not quotas.reserve(video, MINUTE)
     assert not Reservation.objects.exists()
+
+
+def test_a_claim_whose_user_was_erased_is_lost():
+    video = builders.processing()
+    services.delete_video(video)
+    User.objects.all().delete()
+
+    assert quotas.reserve(video, MINUTE) is False
 
 
 def test_a_claim_that_was_taken_over_leaves_what_the_other_has():

@@ -1,11 +1,14 @@
 """What all endpoints share: open addresses, errors, headers."""
 
+from typing import Any, cast
+
 import pytest
 from django.db import OperationalError
 from django.test import Client
 from rest_framework.test import APIClient
 
-from accounts.models import User
+from accounts.models import ApiKey, User
+from tests.tokens import ALICE
 from videos.models import Breaker
 
 pytestmark = pytest.mark.django_db
@@ -174,3 +177,22 @@ def test_the_admin_keeps_its_own_page_for_what_is_not_there():
     browser.force_login(user)
 
     assert b"<h1>Not Found</h1>" in browser.get("/admin/nothing/").content
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda caller: caller.get("/me"),
+        lambda caller: caller.post("/analyze", {"url": "https://youtu.be/dQw4w9WgXcQ"}, format="json"),
+    ],
+    ids=["read", "submit"],
+)
+def test_who_is_erased_while_the_request_is_under_way_is_answered_as_if_it_had_been_before(ask):
+    caller = APIClient(raise_request_exception=False)
+    erased = User(id=ALICE)  # whose credentials were looked at before the erasure
+    caller.force_authenticate(erased, cast(Any, ApiKey(user=erased, scope="read write")))
+
+    answer = ask(caller)
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
+    assert answer["WWW-Authenticate"] == 'Bearer realm="shri", error="invalid_token"'

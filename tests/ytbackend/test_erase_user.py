@@ -3,7 +3,9 @@
 import json
 
 import pytest
-from django.contrib.admin.models import LogEntry
+from axes.models import AccessAttempt, AccessFailureLog
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
@@ -12,7 +14,9 @@ from accounts.models import User
 from tests import builders
 from tests.tokens import ALICE, BOB
 from transcripts.models import Transcript
-from videos.models import Attempt, Deletion, Video
+from videos import rollup
+from videos.deadline import Deadline
+from videos.models import Attempt, Deletion, Snapshot, Video
 from ytbackend import erasure
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -68,7 +72,7 @@ def test_it_can_be_stopped_and_goes_on(path):
     assert Video.objects.count() == 2
     assert not User.objects.get().is_active
 
-    assert erasure.erase(user, proceed=lambda number: True)
+    call_command("erase_user", ALICE, "--yes", "--forget-ban")
     assert not User.objects.exists()
 
 
@@ -91,3 +95,88 @@ def test_an_e_mail_address_is_told_whose_it_is():
 
     assert error.value.returncode == 3
     assert User.objects.exists()
+
+
+# --- what others have written about the user
+
+
+def entry(by: User, about, **told) -> LogEntry:
+    kind = ContentType.objects.get_for_model(about)
+    told = {"object_repr": str(about), "change_message": f"changed {about}"} | told
+    return LogEntry.objects.create(user=by, content_type=kind, object_id=str(about.pk), action_flag=CHANGE, **told)
+
+
+def test_the_history_of_staff_tells_what_they_did_but_neither_e_mail_nor_title():
+    operator = User.objects.create(id="olga", email="olga@example.com", is_staff=True)
+    alice = builders.user(ALICE)
+    video, other = builders.completed(ALICE, title="Bees of Alice"), builders.completed(BOB, title="Ants of Bob")
+    entries = [entry(operator, about) for about in (alice, video)]
+    kept = entry(operator, other)
+
+    call_command("erase_user", ALICE, "--yes")
+
+    told = LogEntry.objects.filter(pk__in=[entry.pk for entry in entries]).order_by("pk")
+    assert list(told.values_list("user_id", "action_flag", "object_repr", "change_message")) == [
+        ("olga", CHANGE, ALICE, ""),
+        ("olga", CHANGE, str(video.pk), ""),
+    ]
+    kept.refresh_from_db()
+    assert (kept.object_repr, kept.change_message) == ("Ants of Bob", "changed Ants of Bob")
+
+
+def test_staff_are_not_erased_because_what_they_did_would_go_too(path):
+    User.objects.filter(pk=ALICE).update(is_staff=True)
+
+    with pytest.raises(CommandError, match=f"staff remove {ALICE}"):
+        call_command("erase_user", ALICE, "--yes")
+    with pytest.raises(erasure.IsStaff):
+        erasure.erase(User.objects.get(pk=ALICE), proceed=lambda number: True)
+
+    assert User.objects.get(pk=ALICE).is_active
+    assert (Video.objects.count(), LogEntry.objects.count()) == (3, 1)
+
+
+@pytest.mark.parametrize("model", [AccessAttempt, AccessFailureLog])
+def test_passwords_that_were_tried_in_the_users_name_are_forgotten(model):
+    counted = {"failures_since_start": 1} if model is AccessAttempt else {}
+    alice = builders.user(ALICE)
+    for name in (alice.pk, alice.email, "olga", ""):
+        model.objects.create(username=name, ip_address="192.0.2.1", user_agent="x", **counted)
+
+    call_command("erase_user", ALICE, "--yes")
+
+    assert set(model.objects.values_list("username", flat=True)) == {"olga", ""}
+
+
+def test_the_front_page_counts_its_users_anew():
+    builders.completed(ALICE)
+    rollup.roll_up(Deadline())
+    assert set(Snapshot.objects.values_list("pk", flat=True)) >= {"states", "users"}
+
+    call_command("erase_user", ALICE, "--yes")
+
+    assert not Snapshot.objects.filter(pk="users").exists()
+    assert Snapshot.objects.filter(pk="states").exists()
+
+
+# --- who comes back
+
+
+def test_who_is_switched_off_is_not_let_in_again_by_mistake(path, capsys):
+    User.objects.filter(pk=ALICE).update(is_active=False)
+
+    with pytest.raises(CommandError, match="--forget-ban"):
+        call_command("erase_user", ALICE, "--yes")
+    assert Video.objects.count() == 3
+
+    call_command("erase_user", ALICE, "--yes", "--forget-ban")
+    assert not User.objects.exists()
+
+
+@pytest.mark.parametrize("how", ["--dry-run", "--yes"])
+def test_it_says_what_comes_first_in_cognito(path, capsys, how):
+    call_command("erase_user", ALICE, how)
+
+    said = capsys.readouterr().out
+    assert said.index("admin-disable-user") < said.index("Kept")
+    assert "at most a day" in said

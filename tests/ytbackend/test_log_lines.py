@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from accounts import api_key_text
 from tests import builders, tokens
 from transcripts.segments import Segment
 from videos import facts
@@ -27,6 +28,7 @@ HOSTILE = {
     "halves and NUL": "\ud83d\x00\udcff",
 }
 TOKEN = tokens.id_token(tokens.ALICE, email="alice@example.com")
+KEY = api_key_text.made()
 
 
 @pytest.fixture(params=[LineFormatter, JsonFormatter])
@@ -114,14 +116,21 @@ def test_a_line_of_json_says_what_it_is_about(objects):
 
 
 def test_no_field_of_json_tells_a_secret(objects):
-    text = f"Bearer {TOKEN} alice@example.com http://user:hunter2@proxy only-for-tests"
+    text = f"Bearer {TOKEN} {KEY} alice@example.com http://user:hunter2@proxy only-for-tests"
 
     with facts.during(request_id=text):
         logging.getLogger("videos").error(text, exc_info=raised(text))
 
     (line,) = map(json.loads, objects.getvalue().splitlines())
     assert all("[hidden]" in line[name] for name in ("message", "request_id", "exception"))
-    assert not re.search("eyJ|alice|hunter2|only-for-tests", objects.getvalue())
+    assert not re.search("eyJ|shri_|alice|hunter2|only-for-tests", objects.getvalue())
+
+
+def test_no_line_tells_an_api_key(lines):
+    logging.getLogger("videos").error("key %s of a script", KEY, exc_info=raised(f"?key={KEY}"))
+
+    assert "key [key] of a script" in lines.getvalue()
+    assert "shri_" not in lines.getvalue()
 
 
 def test_a_stack_is_one_field_and_as_long_as_is_readable(objects):
@@ -154,6 +163,9 @@ def test_a_text_without_end_becomes_a_line_with_one():
         (f"{{'Authorization': 'Bearer {TOKEN}', 'Accept': 'a/b'}}", "{'Authorization': '[hidden]', 'Accept': 'a/b'}"),
         (f"bad token {TOKEN}!", "bad token [token]!"),
         (f"cut {TOKEN[:60]}…", "cut [token]"),
+        (f"bad key {KEY}!", "bad key [key]!"),
+        (f"cut {KEY[:20]}…", "cut [key]"),
+        (f"key {KEY[: api_key_text.SHOWN_CHARACTERS]}…", f"key {KEY[: api_key_text.SHOWN_CHARACTERS]}…"),
         (f"?token={TOKEN}&x=1", "?token=[hidden]&x=1"),
         ("basic dXNlcjpodW50ZXIyaHVudGVyMg==", "basic [hidden]"),
         ("Cookie: sessionid=abc; csrftoken=def", "Cookie: [hidden]"),

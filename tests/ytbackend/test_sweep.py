@@ -1,17 +1,21 @@
 """``manage.py sweep``, as an operator calls it."""
 
 import json
+from datetime import timedelta
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management import call_command
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from tests import builders
 from tests.conftest import messages
 from transcripts.models import Transcript
 from videos.models import Deletion, Video
+from ytbackend.management.commands import sweep
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("sqs")]
 
@@ -53,5 +57,22 @@ def test_a_script_gets_what_was_done(disorder, capsys):
         "sent": 2,
         "deletions": 2,
         "sign-ins forgotten": 0,
+        "sessions forgotten": 0,
     }  # with what was taken back, and its files
     assert set(told(capsys).values()) == {0}
+
+
+def test_sessions_of_the_admin_that_have_expired_go_and_no_others_a_batch_at_a_time(monkeypatch, capsys):
+    monkeypatch.setattr(sweep, "MOST_SESSIONS", 2)
+    now = timezone.now()
+    for number in range(3):
+        Session.objects.create(session_key=f"old{number}", session_data="x", expire_date=now - timedelta(minutes=1))
+    Session.objects.create(session_key="open", session_data="x", expire_date=now + timedelta(minutes=1))
+
+    gone = []
+    for _ in range(3):
+        call_command("sweep", "--json")
+        gone.append(told(capsys)["sessions forgotten"])
+
+    assert gone == [2, 1, 0]
+    assert Session.objects.get().pk == "open"

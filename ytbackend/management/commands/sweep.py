@@ -4,6 +4,7 @@ import logging
 import time
 from typing import Any
 
+from django.contrib.sessions.models import Session
 from django.core.management.base import CommandError, CommandParser
 from django.db import Error, close_old_connections
 from django.utils import timezone
@@ -16,6 +17,8 @@ from videos.deadline import SECONDS, Deadline
 from videos.metrics import Metric
 
 log = logging.getLogger(__name__)
+
+MOST_SESSIONS = 500  # at once, so that nobody waits for the sweep; the next one goes on
 
 _JOINED = str.maketrans("", "", " _-")
 
@@ -32,8 +35,9 @@ class Command(OperatorCommand):
     help = (
         "Sends what was never sent, takes back videos whose worker is gone, sends due retries, finishes deletions, "
         "clears dead letters away, deletes files that no row names, mends rows whose files are gone, forgets ended "
-        "sign-ins that no token can belong to, and counts what the admin's front page shows. Run it every minute; it "
-        "is safe to repeat and to run twice at once. What it cannot do in its time the next run does."
+        "sign-ins that no token can belong to, deletes expired sessions of the admin, and counts what its front page "
+        "shows. Run it every minute; it is safe to repeat and to run twice at once. What it cannot do in its time the "
+        "next run does."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -75,11 +79,13 @@ class Command(OperatorCommand):
         swept = sweeping.sweep(deadline)
         unnamed, restored = stored.reconcile(deadline)
         forgotten = sign_out.forget(deadline.passed)
+        sessions = _forget_sessions()
         rollup.roll_up(deadline)
         done = swept._asdict() | {
             "files without rows": unnamed,
             "rows without files": restored,
             "sign-ins forgotten": forgotten,
+            "sessions forgotten": sessions,
         }
         if metrics.are_on():
             self._measure(done, time.monotonic() - began)
@@ -104,3 +110,12 @@ class Command(OperatorCommand):
         report.line(done)
         would = "would do: " if report.dry_run else ""
         report.say(would + ", ".join(f"{name.replace('_', ' ')} {number}" for name, number in done.items()))
+
+
+def _forget_sessions() -> int:
+    """Deletes some of the admin's sessions that have expired, which Django leaves to whoever runs it.
+
+    https://docs.djangoproject.com/en/5.2/topics/http/sessions/#clearing-the-session-store
+    """
+    expired = list(Session.objects.filter(expire_date__lt=timezone.now()).values_list("pk", flat=True)[:MOST_SESSIONS])
+    return Session.objects.filter(pk__in=expired).delete()[0]
