@@ -106,6 +106,10 @@ def _is_ours(video: Video, tried: dict[uuid.UUID, int]) -> bool:
 
 
 def _start_anew(videos: Sequence[Video], **wanted: str | None) -> None:
+    """Those that are locked already, in one statement where none is in work: an operator may start thousands.
+
+    ``services._start_anew`` is for one, which it locks and counts for its user.
+    """
     Video.objects.filter(pk__in=[video.pk for video in videos]).reprocess(**wanted)
     for video in videos:
         if video.status == Video.Status.PROCESSING:  # its attempt ends, and the files of its worker are to go
