@@ -11,7 +11,7 @@ from rest_framework.exceptions import APIException, AuthenticationFailed
 from rest_framework.request import Request
 
 from accounts import cognito
-from accounts.keyset import KeysUnavailable, keys_from
+from accounts.keyset import KeySet, KeysUnavailable, keys_from
 from accounts.models import User
 
 log = logging.getLogger(__name__)
@@ -71,15 +71,21 @@ def id_token_verifier() -> cognito.Verifier:
 
 @functools.lru_cache(maxsize=8)
 def _verifier(pool: str, client_ids: tuple[str, ...], token_uses: tuple[str, ...], jwks: str) -> cognito.Verifier:
-    """One a process, and with it one key set."""
+    """One a process for each kind of caller."""
     if not pool or not client_ids:
         raise KeysUnavailable("COGNITO_USER_POOL_ID and COGNITO_CLIENT_IDS are not set")
     try:
         issuer = cognito.issuer_of(pool)
-        keys = keys_from(jwks, issuer=issuer)
+        keys = _keys(issuer, jwks)
     except ValueError as error:  # the system check says the same before the first caller does
         raise KeysUnavailable(f"COGNITO_USER_POOL_ID or COGNITO_JWKS: {error}") from error
     return cognito.Verifier(issuer=issuer, client_ids=client_ids, token_uses=token_uses, keys=keys)
+
+
+@functools.lru_cache(maxsize=8)
+def _keys(issuer: str, jwks: str) -> KeySet:
+    """One a process: its cool-down between two fetches is that of all verifiers together. Raises ``ValueError``."""
+    return keys_from(jwks, issuer=issuer)
 
 
 class CognitoScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

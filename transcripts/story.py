@@ -1,4 +1,8 @@
-"""A video's story, from the rows and the files: what operators and scripts are told."""
+"""A video's story, from the rows and the files: what operators and scripts are told.
+
+``videos.admin_story`` tells it to a browser: with links that live for minutes, notes and buttons, which a script has no
+use for. It cannot ask here, because ``videos`` knows nothing of ``transcripts``.
+"""
 
 import uuid
 from collections.abc import Mapping

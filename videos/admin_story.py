@@ -1,4 +1,7 @@
-"""A video's page: what was asked for, what became of it, attempt by attempt, and what there is now."""
+"""A video's page: what was asked for, what became of it, attempt by attempt, and what there is now.
+
+``transcripts.story`` tells the same as data, to ``manage.py video``; it lies above this app, which may not import it.
+"""
 
 import logging
 from collections.abc import Iterable

@@ -13,4 +13,8 @@ class Deadline:
 
     def passed(self) -> bool:
         """Whether it is time to stop, and to leave the rest to the next sweep."""
-        return time.monotonic() > self._end
+        return self.left() < 0
+
+    def left(self) -> float:
+        """How many seconds there are until then."""
+        return self._end - time.monotonic()

@@ -106,7 +106,10 @@ def _is_ours(video: Video, tried: dict[uuid.UUID, int]) -> bool:
 
 
 def _start_anew(videos: Sequence[Video], **wanted: str | None) -> None:
-    """Free of charge for their users, as ``services.reprocess_video`` is."""
+    """Those that are locked already, in one statement where none is in work: an operator may start thousands.
+
+    Free of charge for their users. ``services._start_anew`` is for one, which it locks, and counts where its user asks.
+    """
     Video.objects.filter(pk__in=[video.pk for video in videos]).reprocess(unmetered=True, **wanted)
     for video in videos:
         if video.status == Video.Status.PROCESSING:  # its attempt ends, and the files of its worker are to go

@@ -9,10 +9,11 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.db import Error
-from django.db.models import Count, Max, Min, Sum
+from django.db.models import Count, Max, Min, QuerySet, Sum
 from django.utils import timezone
 
 from accounts.models import User
@@ -31,6 +32,9 @@ SETTLED = timedelta(minutes=10)  # after its end: transactions that were under w
 EVERY = timedelta(minutes=5)  # the running hour, and how many videos are in which state
 USERS_EVERY = timedelta(hours=1)
 USERS_NAMED = 10
+USERS_SECONDS = 15  # that must be left to begin: it walks through thirty days of videos, and again for each user named
+
+_USERS_TRIED = "users tried"
 
 
 def roll_up(deadline: Deadline | None = None, *, now: datetime | None = None) -> int:
@@ -41,9 +45,10 @@ def roll_up(deadline: Deadline | None = None, *, now: datetime | None = None) ->
     deadline, now = deadline or Deadline(), now or timezone.now()
     try:
         counted = _count_hours(deadline, now)
-        for name, age, figures in (("states", EVERY, _states), ("users", USERS_EVERY, _users)):
-            if not deadline.passed():
-                _renew(name, age, figures, now)
+        if not deadline.passed():
+            _renew_states(now)
+        if deadline.left() >= USERS_SECONDS:
+            _renew_users(deadline, now)
     except Error as error:
         log.warning("the figures for the admin's front page were not brought up to date: %s", error)
         return 0
@@ -124,35 +129,64 @@ def _count(
         counters["waiting"][str(class_of((started_at - requested_at).total_seconds()))] += 1
 
 
-def _renew(name: str, age: timedelta, figures: Callable[[datetime], dict[str, Any]], now: datetime) -> None:
-    if not Snapshot.objects.filter(pk=name, computed_at__gt=now - age).exists():
-        Snapshot.objects.update_or_create(name=name, defaults={"figures": figures(now), "computed_at": now})
+def _is_old(name: str, age: timedelta, now: datetime) -> bool:
+    return not Snapshot.objects.filter(pk=name, computed_at__gt=now - age).exists()
 
 
-def _states(now: datetime) -> dict[str, Any]:
+def _renew_states(now: datetime) -> None:
+    if _is_old("states", EVERY, now):
+        Snapshot.objects.update_or_create(name="states", defaults={"figures": _states(), "computed_at": now})
+
+
+def _renew_users(deadline: Deadline, now: datetime) -> None:
+    """Tries once an hour, however it ends: that it was tried is written down first, beside the figures of before."""
+    if not (_is_old("users", USERS_EVERY, now) and _is_old(_USERS_TRIED, USERS_EVERY, now)):
+        return
+    Snapshot.objects.update_or_create(name=_USERS_TRIED, defaults={"computed_at": now})
+    figures = _users(deadline, now)
+    if figures is None:
+        log.warning("who uses the service was not counted within the time of a sweep; the next try is in an hour")
+        return
+    Snapshot.objects.update_or_create(name="users", defaults={"figures": figures, "computed_at": now})
+
+
+def _states() -> dict[str, Any]:
     """How many videos are in which state, and the failed ones by their code: two walks along an index."""
     states = dict(Video.objects.order_by().values_list("status").annotate(Count("pk")))
     failed = Video.objects.filter(status=VideoColumns.Status.FAILED).order_by()
     return {"videos": states, "failed": dict(failed.values_list("error_code").annotate(Count("pk")))}
 
 
-def _users(now: datetime) -> dict[str, Any]:
-    """How many users there are, how many submitted something lately, and who submitted most in thirty days."""
+def _users(deadline: Deadline, now: datetime) -> dict[str, Any] | None:
+    """How many users there are, how many submitted something lately, and who submitted most in thirty days.
+
+    None where time ran out: it is asked for before each statement.
+    """
     recent = Video.objects.filter(created_at__gte=now - timedelta(days=DAYS_SHOWN)).order_by()
     by_user = dict(recent.values_list("user_id").annotate(Count("pk")))
-    day = Video.objects.filter(created_at__gte=now - timedelta(days=1)).order_by()
     most = sorted(by_user, key=lambda pk: (-by_user[pk], pk))[:USERS_NAMED]
-    return {
-        "all": User.objects.count(),
-        "active_month": len(by_user),
-        "active_day": day.values("user_id").distinct().count(),
-        "most": [{"id": pk, "submitted": by_user[pk], **_use_of(pk, now)} for pk in most],
-    }
+    figures: dict[str, Any] = {"active_month": len(by_user)}
+    day = Video.objects.filter(created_at__gte=now - timedelta(days=1)).order_by()
+    named: dict[str, dict[str, Any]] = {pk: {"id": pk, "submitted": by_user[pk]} for pk in most}
+    steps: list[tuple[dict[str, Any], str, Callable[[], Any]]] = [
+        (figures, "all", User.objects.count),
+        (figures, "active_day", day.values("user_id").distinct().count),
+    ]
+    for pk, one in named.items():
+        mine = recent.filter(user_id=pk)
+        steps += [(one, "seconds", partial(_seconds, mine)), (one, "last", partial(_last, mine))]
+    for into, name, count in steps:
+        if deadline.passed():
+            return None
+        into[name] = count()
+    return figures | {"most": list(named.values())}
 
 
-def _use_of(user_id: str, now: datetime) -> dict[str, Any]:
-    mine = Video.objects.filter(user_id=user_id, created_at__gte=now - timedelta(days=DAYS_SHOWN)).order_by()
-    done = mine.filter(status=VideoColumns.Status.COMPLETED).values("source")
-    seconds = {row["source"]: (row["ms"] or 0) // 1000 for row in done.annotate(ms=Sum("duration_ms"))}
-    last = mine.aggregate(last=Max("created_at"))["last"]
-    return {"seconds": seconds, "last": last.isoformat() if last else ""}
+def _seconds(videos: QuerySet[Video]) -> dict[str, int]:
+    done = videos.filter(status=VideoColumns.Status.COMPLETED).values("source")
+    return {row["source"]: (row["ms"] or 0) // 1000 for row in done.annotate(ms=Sum("duration_ms"))}
+
+
+def _last(videos: QuerySet[Video]) -> str:
+    last: datetime | None = videos.aggregate(last=Max("created_at"))["last"]
+    return last.isoformat() if last else ""

@@ -132,6 +132,8 @@ def reprocess_video(
 def _start_anew(
     video: Video, states: list[Video.Status], *, counted: bool = False, **wanted: str | None
 ) -> Video | None:
+    """One, with its user's quota where it is counted. ``reprocessing._start_anew`` starts ten at once, uncounted."""
+
     def start(row: Video) -> bool:
         return row.reprocess(from_states=states, unmetered=not counted, **wanted)
 

@@ -7,7 +7,6 @@ only a worker's machine has is looked at by ``transcripts.worker.doctor``.
 import contextlib
 import logging
 import time
-import uuid
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
@@ -23,7 +22,9 @@ from django.utils import timezone
 
 from accounts import cognito
 from accounts.keyset import KeysUnavailable, keys_from
+from transcripts import stored
 from videos import files, queue
+from videos.deadline import Deadline
 from videos.finding import Finding, doubtful, ill, well
 from videos.models import Breaker
 
@@ -34,10 +35,18 @@ CLOCK_SECONDS = 5  # by which two clocks may differ; AWS refuses requests whose 
 Examination = Callable[[], Iterable[Finding]]
 
 
-def examine(examinations: Iterable[Examination] | None = None) -> Iterator[Finding]:
-    """Looks at one thing after the other. Raises nothing: what cannot be looked at is a finding as well."""
+def examine(
+    examinations: Iterable[Examination] | None = None, *, deadline: Deadline | None = None
+) -> Iterator[Finding]:
+    """Looks at one thing after the other. Raises nothing: what cannot be looked at is a finding as well.
+
+    After the deadline nothing more is begun.
+    """
     for look in examinations or EXAMINATIONS:
         name = look.__name__.replace("_", " ")
+        if deadline and deadline.passed():
+            yield doubtful(name, "not looked at: no time left", "Run `manage.py doctor`, which takes its time.")
+            continue
         begun = time.monotonic()
         try:
             yield from look()
@@ -151,16 +160,15 @@ def message_queue() -> Iterator[Finding]:
 def bucket() -> Iterator[Finding]:
     """Whether files can be listed, written, read and deleted."""
     place = f"bucket {settings.S3_BUCKET}" if settings.S3_BUCKET else f"folder {settings.DATA_DIR / 'files'}"
-    # Below videos/, where the roles may write; and no name that the sweep would take for a lost file of ours.
-    key, text = f"videos/doctor/{uuid.uuid4()}", b"written by manage.py doctor, and deleted at once"
+    key, text = stored.trial_path(), b"written by manage.py doctor, and deleted at once"
     step = "list"
     try:
         files.listed(after="", limit=1)
         step = "write"
         key = default_storage.save(key, ContentFile(text))
         step = "read"
-        with default_storage.open(key) as stored:
-            same = stored.read() == text
+        with default_storage.open(key) as written:
+            same = written.read() == text
         step = "delete"
         default_storage.delete(key)
         gone = not default_storage.exists(key)

@@ -2,7 +2,8 @@
 
 ``secretsmanager:NAME`` or ``secretsmanager:NAME#FIELD`` is a secret of Secrets Manager, by its name or ARN, whole or a
 field of its JSON; ``ssm:NAME`` or ``ssm:NAME#FIELD`` is a parameter of Systems Manager. What was read is remembered for
-a minute, and for longer while AWS cannot be asked. No message and no ``repr`` holds a secret.
+a minute, and for longer while AWS cannot be asked. Times are of the wall clock, because a monotonic one may stand
+still while a Lambda is frozen. No message and no ``repr`` holds a secret.
 
 https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html
 https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameter.html
@@ -14,7 +15,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -57,14 +58,18 @@ def read(variable: str, value: str) -> Reference:
 
 
 class Secret:
-    """One secret; threads may share it. Which version: ``current``, or ``previous``, which is the one before."""
+    """One secret; threads may share it."""
 
-    def __init__(self, variable: str, reference: Reference, *, version: str = "current", form: str = "") -> None:
-        self._variable, self._reference = variable, reference
-        self._version, self._form = version, re.compile(form, re.DOTALL) if form else None
+    version = "current"
+
+    def __init__(
+        self, variable: str, reference: Reference, *, form: str = "", now: Callable[[], float] = time.time
+    ) -> None:
+        self._variable, self._reference, self._now = variable, reference, now
+        self._form = re.compile(form, re.DOTALL) if form else None
         self._lock = threading.Lock()
         self._value: str | None = None
-        self._asked = 0.0
+        self._asked: float | None = None
         self.remembered: tuple[str, ...] = ()  # what it is and was, newest first; for whom nothing of it may be told
 
     def __repr__(self) -> str:
@@ -73,7 +78,7 @@ class Secret:
     def value(self) -> str:
         """The text, at most a minute old. Raises ``SecretUnavailable`` where it was never read."""
         known = self._value
-        if known is not None and time.monotonic() - self._asked < REMEMBERED_SECONDS:
+        if known is not None and self._asked_within(REMEMBERED_SECONDS):
             return known
         return self._renewed(known, REMEMBERED_SECONDS)
 
@@ -81,10 +86,13 @@ class Secret:
         """The text after ``refused`` was found to be wrong: asked for anew, unless that was done a moment ago."""
         return self._renewed(refused, REFUSED_SECONDS)
 
+    def _asked_within(self, seconds: float) -> bool:
+        """Whether less than ``seconds`` have passed; a clock that was set back counts as long ago."""
+        return self._asked is not None and 0 <= self._now() - self._asked < seconds
+
     def _renewed(self, known: str | None, seconds: float) -> str:
         with self._lock:
-            asked_lately = time.monotonic() - self._asked < seconds
-            if self._value is not None and (self._value != known or asked_lately):
+            if self._value is not None and (self._value != known or self._asked_within(seconds)):
                 return self._value  # another thread was here first
             try:
                 self._value = self._read()
@@ -94,11 +102,11 @@ class Secret:
                 log.warning("%s The one of before is used.", error)
             else:
                 self.remembered = tuple(dict.fromkeys([self._value, *self.remembered]))[:3]
-            self._asked = time.monotonic()
+            self._asked = self._now()
             return self._value
 
     def _read(self) -> str:
-        text = _ask(self._variable, self._reference, self._version).strip()
+        text = _ask(self._variable, self._reference, self.version).strip()
         if self._reference.field:
             text = self._field(text)
         if self._form and not self._form.fullmatch(text):
@@ -118,6 +126,48 @@ class Secret:
         return found
 
 
+class SecretBefore(Secret):
+    """The version before the current one, with which things are checked that are still about.
+
+    Django asks for it with every signature that is wrong, after the current one. So it is no reason to fail: where
+    there is no such version, or it may not be read, the current one once more does no harm.
+    """
+
+    version = "previous"
+
+    def __init__(
+        self,
+        current: Secret,
+        variable: str,
+        reference: Reference,
+        *,
+        form: str = "",
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(variable, reference, form=form, now=now)
+        self._current = current
+        self._was_read = self._was_told = False
+
+    def _read(self) -> str:
+        try:
+            text = super()._read()
+        except SecretUnavailable as error:
+            if self._was_read:
+                raise  # and what was read is used on
+            current = self._current.value()
+            if not self._was_told:
+                self._was_told = True
+                log.warning(
+                    "Of what %s names the version of before cannot be had, and the current one is used instead, "
+                    "which is as it should be until it is changed for the first time. %s",
+                    self._variable,
+                    error,
+                )
+            return current
+        self._was_read = True
+        return text
+
+
 class Remembered:
     """A setting whose text is a secret's, as it is now. ``str()`` it where real text is needed."""
 
@@ -129,6 +179,10 @@ class Remembered:
 
     def __repr__(self) -> str:
         return repr(self._secret)
+
+    def __bool__(self) -> bool:
+        """It is set, whatever it is: Django asks that of its key, and nothing may wait for AWS for that."""
+        return True
 
     def __len__(self) -> int:
         return len(str(self))
@@ -144,10 +198,12 @@ class Remembered:
 
 
 def secret(variable: str, value: str, *, version: str = "current", form: str = "") -> Secret:
-    """The one of a process. Raises ``ImproperlyConfigured`` for what is no reference."""
-    return _made.setdefault(
-        (variable, value, version, form), Secret(variable, read(variable, value), version=version, form=form)
-    )
+    """The one of a process, ``current`` or ``previous``. Raises ``ImproperlyConfigured`` for what is no reference."""
+    key, reference = (variable, value, version, form), read(variable, value)
+    if version == "current":
+        return _made.setdefault(key, Secret(variable, reference, form=form))
+    current = secret(variable, value, form=form)
+    return _made.setdefault(key, SecretBefore(current, variable, reference, form=form))
 
 
 _made: dict[tuple[str, str, str, str], Secret] = {}
@@ -213,13 +269,8 @@ _ADVICE = {
 
 
 def _secret_of_manager(name: str, version: str) -> str:
-    client = _client("secretsmanager")
-    if version == "previous":
-        # A secret that was never changed has none; the current one once more does no harm.
-        stages = client.describe_secret(SecretId=name).get("VersionIdsToStages", {}).values()
-        if not any("AWSPREVIOUS" in names for names in stages):
-            version = "current"
-    text: str = client.get_secret_value(SecretId=name, VersionStage=f"AWS{version.upper()}")["SecretString"]
+    found = _client("secretsmanager").get_secret_value(SecretId=name, VersionStage=f"AWS{version.upper()}")
+    text: str = found["SecretString"]
     return text
 
 

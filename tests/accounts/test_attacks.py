@@ -24,12 +24,13 @@ from django.db import close_old_connections
 from django.utils import timezone
 
 from accounts import authentication, sign_out
+from accounts.cognito import InvalidToken
 from accounts.models import User
 from tests import builders
 from tests.accounts import attacks, key_server
 from tests.accounts.attacks import CASES, Request
 from tests.accounts.key_server import Answer, KeyServer
-from tests.tokens import ALICE
+from tests.tokens import ALICE, id_token
 from ytbackend import lambda_handler
 
 pytestmark = pytest.mark.django_db
@@ -173,15 +174,20 @@ KEYS = {
 CHANGED = {"rotated", "withdrawn"}  # since the keys were fetched
 
 
+def forget_keys() -> None:
+    authentication._verifier.cache_clear()
+    authentication._keys.cache_clear()
+
+
 @pytest.fixture
 def pool(_pool, settings) -> Iterator[KeyServer]:
     """The pool's key server, which no process has asked yet."""
     settings.COGNITO_JWKS = ""
-    authentication._verifier.cache_clear()
+    forget_keys()
     _pool.answer, _pool.vouched_for = Answer(attacks.key_set()), True
     _pool.paths.clear()
     yield _pool
-    authentication._verifier.cache_clear()
+    forget_keys()
 
 
 def prepare(case: attacks.Case, pool: KeyServer, settings: Any, ask: Callable[[Request], Reply]) -> None:
@@ -290,4 +296,15 @@ def test_no_outsider_is_asked_for_keys(server, pool, settings):
         server.ask(attacks.request_of(case, int(time.time())))
 
     assert pool.paths == ["/local-1_Embedded/.well-known/jwks.json"] * len(pool.paths)
+    assert len(pool.paths) == 1
+
+
+def test_those_who_sign_in_to_the_admin_and_callers_cause_one_fetch_together(server, pool, settings):
+    settings.ALLOWED_HOSTS = ["127.0.0.1"]
+    unknown = next(case for case in CASES if case["id"] == "K02")
+    assert server.ask(attacks.request_of(unknown, int(time.time()))).status == 401
+
+    with pytest.raises(InvalidToken, match="unknown_kid"):
+        authentication.id_token_verifier().verify(id_token(key="evil"))
+
     assert len(pool.paths) == 1

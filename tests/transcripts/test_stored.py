@@ -62,6 +62,25 @@ def test_it_deletes_a_file_whose_video_is_gone():
     assert not default_storage.exists(path)
 
 
+def test_it_deletes_what_somebody_has_left_who_tried_storage_out_more_than_an_hour_ago(monkeypatch):
+    path = put(stored.trial_path())
+    assert reconcile() == (0, 0)
+    assert default_storage.exists(path)  # somebody may be at it
+
+    monkeypatch.setattr(stored, "TRIAL_SECONDS", -1)
+
+    assert stored.outlook()["files without rows"] == 1
+    assert reconcile() == (1, 0)
+    assert not default_storage.exists(path)
+
+
+@pytest.mark.parametrize("name", ["by-hand", "1-", "12345/x"])
+def test_it_leaves_what_else_lies_beside_it(name):
+    put(f"videos/doctor/{name}")
+
+    assert reconcile() == (0, 0)
+
+
 def test_it_deletes_what_an_earlier_attempt_has_left():
     video = completed()
     path = put(f"{video.files_prefix}0/audio.webm")

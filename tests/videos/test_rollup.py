@@ -177,6 +177,63 @@ def test_snapshots_are_renewed_only_when_they_are_old():
     assert (before["videos"], Snapshot.objects.get(pk="states").value("videos")) == ({}, {"queued": 1})
 
 
+class Impatient(Deadline):
+    """Passes after it was asked so often."""
+
+    def __init__(self, patience: int) -> None:
+        super().__init__()
+        self._patience = patience
+
+    def passed(self) -> bool:
+        self._patience -= 1
+        return self._patience < 0
+
+
+def users_are_counted(deadline: Deadline | None = None, *, now: datetime = NOON) -> bool:
+    """Whether this run does it."""
+    rollup.roll_up(deadline, now=now)
+    return Snapshot.objects.filter(pk="users", computed_at=now).exists()
+
+
+def test_users_are_counted_only_with_enough_time_left():
+    assert not users_are_counted(Deadline(rollup.USERS_SECONDS - 1))
+    assert users_are_counted(Deadline(rollup.USERS_SECONDS + 30))
+
+
+def test_the_time_is_asked_for_before_each_statement_about_users():
+    builders.queued(ALICE), builders.queued(BOB)
+    enough = 6  # two about all of them, two about each of the two
+
+    assert [rollup._users(Impatient(patience), NOON) is None for patience in range(enough + 1)] == [True] * 6 + [False]
+
+
+def test_a_count_of_users_that_was_cut_off_is_tried_again_after_an_hour_and_the_one_of_before_stays(caplog):
+    builders.queued()
+    now = datetime.now(UTC)
+    assert users_are_counted(now=now)
+    rollup.roll_up(now=now)
+    later = now + timedelta(minutes=61)
+    patience = 3  # the running hour and the one before, states; then it is over
+
+    assert not users_are_counted(Impatient(patience), now=later)
+    assert "the next try is in an hour" in caplog.text
+    assert Snapshot.objects.get(pk="users").value("all") == 1
+    assert not users_are_counted(now=later + timedelta(minutes=59))
+    assert users_are_counted(now=later + timedelta(minutes=60))
+
+
+def test_a_count_of_users_that_failed_is_tried_again_after_an_hour(monkeypatch):
+    def fails(*args: object) -> None:
+        raise DatabaseError("it took too long")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(rollup, "_users", fails)
+        rollup.roll_up(now=NOON)
+
+    assert not users_are_counted(now=NOON + timedelta(minutes=59))
+    assert users_are_counted(now=NOON + timedelta(minutes=60))
+
+
 def test_an_hour_takes_few_statements_however_much_happened(django_assert_num_queries):
     for _ in range(5):
         attempted(at(builders.completed(), TEN), asked=TEN, waited=1, worked=1)

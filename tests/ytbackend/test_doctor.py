@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from transcripts.worker import doctor as worker
 from videos import queue
+from videos.deadline import Deadline
 from videos.finding import Verdict
 from videos.models import Breaker
 from ytbackend import doctor
@@ -174,6 +175,20 @@ def test_a_look_that_fails_is_a_finding_as_well():
         yield
 
     assert "over its own feet" in ill(stumble)
+
+
+def test_after_the_deadline_nothing_is_begun_and_each_look_left_out_is_a_finding():
+    found = list(doctor.examine([doctor.database, doctor.message_queue], deadline=Deadline(-1)))
+
+    assert [(one.name, one.verdict, one.detail) for one in found] == [
+        ("database", "warning", "not looked at: no time left"),
+        ("message queue", "warning", "not looked at: no time left"),
+    ]
+    assert all("manage.py doctor" in one.advice for one in found)
+
+
+def test_without_a_deadline_or_within_it_everything_is_looked_at():
+    assert list(doctor.examine([doctor.migrations], deadline=Deadline(60))) == list(doctor.examine([doctor.migrations]))
 
 
 def test_the_command_tells_a_script_and_ends_with_3(settings, capsys):

@@ -8,7 +8,7 @@ from rest_framework.test import APIClient
 from tests import tokens
 from tests.tokens import ALICE
 from videos.models import Breaker
-from ytbackend import doctor
+from ytbackend import doctor, views
 
 pytestmark = pytest.mark.django_db
 
@@ -73,6 +73,16 @@ def test_it_tells_what_the_doctor_tells(staff, sqs):
     found = staff.get("/health?deep=1").json()["findings"]
 
     assert [one["name"] for one in found] == [one.name for one in doctor.examine()]
+
+
+def test_it_answers_before_the_gateway_gives_up_and_says_what_was_left_out(staff, sqs, monkeypatch):
+    monkeypatch.setattr(views, "DEEP_SECONDS", -1)
+
+    answer = staff.get("/health?deep=1").json()
+
+    assert {one["status"] for one in answer["findings"]} == {"warning"}
+    assert all("not looked at: no time left. Run `manage.py doctor`" in one["detail"] for one in answer["findings"])
+    assert answer["status"] == "ok"
 
 
 def test_it_says_what_to_do_where_something_is_not_well(staff, sqs):

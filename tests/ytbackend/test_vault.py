@@ -5,11 +5,14 @@ import io
 import json
 import logging
 import os
+import time
 import uuid
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import boto3
 import pytest
+from botocore.awsrequest import AWSResponse
 from django.core import signing
 from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
@@ -125,6 +128,23 @@ def test_it_asks_anew_after_a_minute(kept, hurry):
     kept("second")
 
     assert str(value) == "second"
+
+
+@pytest.mark.parametrize("passed", [61, -1])
+def test_a_minute_is_one_of_the_wall_clock_and_a_clock_that_was_set_back_counts_as_long_ago(kept, passed):
+    moment = [1_000_000.0]
+    reference = vault.read("KEY", kept("first"))
+    secret = vault.Secret("KEY", reference, now=lambda: moment[0])
+    assert secret.value() == "first"
+    kept("second")
+
+    moment[0] += passed
+
+    assert secret.value() == "second"
+
+
+def test_the_clock_that_it_goes_by_runs_on_while_a_lambda_is_frozen():
+    assert vault.Secret("KEY", vault.read("KEY", "ssm:key"))._now is time.time
 
 
 def test_what_was_refused_is_asked_for_at_once(kept, monkeypatch):
@@ -261,6 +281,69 @@ def test_the_version_before_of_a_parameter_is_a_key_as_well(parameters, settings
     parameters.put_parameter(Name=name, Value="second", Type="SecureString", Overwrite=True)
 
     assert (str(settings.SECRET_KEY), signing.loads(signed)) == ("second", "x")
+
+
+@pytest.fixture
+def asked() -> Callable[..., list[tuple[str, str]]]:
+    """Which operation was asked for, and which version; what ``refused`` names gets that answer instead of AWS's."""
+
+    def listen(**refused: str) -> list[tuple[str, str]]:
+        calls: list[tuple[str, str]] = []
+
+        def called(model: Any, params: Any, **_: Any) -> Any:
+            stage = json.loads(params["body"]).get("VersionStage", "")
+            calls.append((model.name, stage))
+            code = refused.get(stage)
+            return code and (AWSResponse("", 400, {}, None), {"Error": {"Code": code, "Message": "hunter2"}})
+
+        vault._client("secretsmanager").meta.events.register("before-call.secrets-manager", called)
+        return calls
+
+    return listen
+
+
+def is_taken(signature: str) -> bool:
+    try:
+        signing.loads(signature)
+    except signing.BadSignature:
+        return False
+    return True
+
+
+def test_the_key_of_before_is_asked_for_with_the_right_that_the_current_one_needs(key, asked):
+    key("k" * 50 + "-the-second")
+    calls = asked()
+
+    assert not is_taken("made:up:signature")
+
+    assert sorted(calls) == [("GetSecretValue", "AWSCURRENT"), ("GetSecretValue", "AWSPREVIOUS")]
+
+
+@pytest.mark.parametrize("code", ["ResourceNotFoundException", "AccessDeniedException", "InternalServiceError"])
+def test_where_the_key_of_before_cannot_be_had_a_wrong_signature_is_a_wrong_signature(key, asked, hurry, lines, code):
+    signed = signing.dumps("x")
+    asked(AWSPREVIOUS=code)
+
+    assert [is_taken(one) for one in ("made:up:signature", signed, "made:up:signature")] == [False, True, False]
+    assert lines.getvalue().count("the version of before cannot be had") == 1
+    assert code in lines.getvalue()
+    assert "hunter2" not in lines.getvalue()
+
+
+def test_a_key_of_before_that_may_be_read_later_is_used_from_then_on(key, hurry):
+    signed = signing.dumps("x")
+    assert not is_taken("made:up:signature")  # there is none yet
+
+    key("k" * 50 + "-the-second")
+
+    assert is_taken(signed)
+
+
+def test_while_aws_cannot_be_asked_at_all_a_wrong_signature_is_a_wrong_signature(key, asked, hurry):
+    signed = signing.dumps("x")
+    asked(AWSCURRENT="InternalServiceError", AWSPREVIOUS="InternalServiceError")
+
+    assert [is_taken(one) for one in ("made:up:signature", signed)] == [False, True]
 
 
 # --- The program as a whole
