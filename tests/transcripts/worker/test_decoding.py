@@ -32,14 +32,22 @@ ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="processes are lis
 MUTATIONS = int(os.environ.get("MUTATIONS", "15"))  # of each kind
 
 
+_of_others: list[int] = []  # servers of other tests
+
+
 @pytest.fixture(autouse=True)
 def no_process_is_left() -> Iterator[None]:
+    _of_others[:] = _children()
     yield
     assert children() == []
 
 
 def children() -> list[int]:
-    """Of this process, zombies too."""
+    """That this process has had since the test began, zombies too."""
+    return [pid for pid in _children() if pid not in _of_others]
+
+
+def _children() -> list[int]:
     lists = [path.read_text() for path in Path("/proc/self/task").glob("*/children")]
     return [int(pid) for pid in " ".join(lists).split() if name(int(pid)).startswith("python")]
 
