@@ -27,6 +27,7 @@ class UserAdmin(LargeTableAdmin):
         "email",
         "is_active",
         "used",
+        "quotas",
         "is_staff",
         "is_superuser",
         "groups",
@@ -63,9 +64,19 @@ class UserAdmin(LargeTableAdmin):
             return told
         return format_html('<a href="{}?q={}">{}</a>', link, user.pk, told)
 
+    @admin.display
+    def quotas(self, user: User) -> SafeString | str:
+        """Whether staff have granted this user other ones, and the way to them."""
+        told = "granted to this user" if hasattr(user, "quota") else "those of the settings"
+        try:
+            link = reverse("admin:videos_userquota_changelist")
+        except NoReverseMatch:
+            return told
+        return format_html('<a href="{}?q={}">{}</a>', link, user.pk, told)
+
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[Any, ...]:
         """What Cognito or the machine writes; and nobody but a superuser makes staff, or switches them off."""
-        machine: tuple[Any, ...] = ("id", "email", "used", "created_at", "last_login", "tokens_valid_after")
+        machine: tuple[Any, ...] = ("id", "email", "used", "quotas", "created_at", "last_login", "tokens_valid_after")
         rights: tuple[Any, ...] = ("is_staff", "is_superuser", "groups")
         if getattr(request.user, "is_superuser", False):
             return machine

@@ -221,6 +221,7 @@ class OperatorCommand(BaseCommand):
 
     suppressed_base_arguments = {"--version", "-v", "--settings", "--pythonpath", "--force-color", "--skip-checks"}
     changes = False
+    _typed = False
     examples = ""  # one a line, without "manage.py"
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
@@ -235,6 +236,21 @@ class OperatorCommand(BaseCommand):
             "--json", action="store_true", help="JSON for scripts on stdout; progress and what goes wrong on stderr."
         )
         return parser
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        """Django's, which does not tell ``execute`` that a person waits for the answer."""
+        self._typed = True
+        super().run_from_argv(argv)
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """Django's, which would put the name of a class of ours before the sentence. Raises it to ``call_command``."""
+        try:
+            return super().execute(*args, **options)
+        except Failed as error:
+            if not self._typed or options["traceback"]:
+                raise
+            self.stderr.write(plain(str(error)))
+            sys.exit(error.returncode)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Runs it; whatever the database raises becomes a sentence."""

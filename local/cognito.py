@@ -126,9 +126,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--sub", default=USER_SUB, help="the user's id, a UUID (%(default)s)")
     parser.add_argument("--email", default=USER_EMAIL, help="the user's address (%(default)s)")
     parser.add_argument("--token-use", choices=["id", "access"], default="id", help="the kind of token (%(default)s)")
+    parser.add_argument("--group", action="append", default=[], help="a group of the pool, such as staff; repeatable")
     parser.add_argument("--lifetime", type=int, default=3600, metavar="SECONDS", help="at most a day (%(default)s)")
     options = parser.parse_args(arguments)
-    print(pool_in(options.folder).issue(options.sub, options.email, options.token_use, options.lifetime))
+    claims = {"cognito:groups": options.group} if options.group else None
+    print(pool_in(options.folder).issue(options.sub, options.email, options.token_use, options.lifetime, claims))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from local.stack import DATA, Stack, StackError, youtube_is_reachable
+from local.folder import DATA
+from local.stack import Stack, StackError, youtube_is_reachable
 from videos.youtube_url import InvalidYouTubeURL, video_id
 
 FOLDER = DATA / "demo"

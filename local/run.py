@@ -9,7 +9,8 @@ from types import FrameType
 from rich.console import Console
 
 from local import youtube
-from local.stack import DATA, Stack, StackError, youtube_is_reachable
+from local.folder import DATA
+from local.stack import Stack, StackError, youtube_is_reachable
 
 ADMIN = "admin"
 ADMIN_PASSWORD = "embedded-stack-only"
@@ -20,7 +21,9 @@ console = Console(highlight=False, soft_wrap=True)
 
 def main() -> int:
     """Runs until Ctrl-C or SIGTERM; returns the exit code."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    # Both: a shell without job control has what it starts in the background ignore SIGINT.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     sample = not youtube_is_reachable()
     try:
         with Stack(DATA, port=_port(), sample=sample) as stack:
@@ -83,6 +86,7 @@ curl -s {api}/analyze -H "Authorization: Bearer $TOKEN" -H 'Content-Type: applic
 curl -s {api}/videos -H "Authorization: Bearer $TOKEN"
 
 Other links to try: {", ".join(links[1:] or links)}
+Commands for operators: .venv/bin/python -m local.manage doctor (or queue, video ID, help …)
 Ctrl-C stops everything; the data stays in {DATA}/.
 """)
 

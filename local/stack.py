@@ -2,11 +2,9 @@
 
 import contextlib
 import ctypes
-import fcntl
 import json
 import logging
 import os
-import secrets
 import signal
 import socket
 import subprocess
@@ -21,9 +19,8 @@ from urllib.parse import urlsplit
 from moto.server import ThreadedMotoServer
 
 from local import cognito, sign_in, speech_model, youtube
+from local.folder import ROOT, Taken, alone_in, kept_secret, settings_in
 
-ROOT = Path(__file__).resolve().parent.parent
-DATA = Path(os.environ.get("DATA_DIR") or ROOT / "data")
 QUEUE = "transcripts"
 _LIBC = ctypes.CDLL(None)  # loaded here: between fork and exec nothing should be
 MAX_RECEIVES = 10  # of a message, before it is a dead letter
@@ -57,13 +54,18 @@ class Stack:
 
     def __enter__(self) -> "Stack":
         with self._parts as parts:
-            parts.enter_context(_alone_in(self.folder))
+            try:
+                parts.enter_context(alone_in(self.folder))
+            except Taken:
+                raise StackError(
+                    f"Another stack is running on {self.folder}. Stop it first, or set DATA_DIR."
+                ) from None
             aws_url = parts.enter_context(_aws())
             sign_in_url = parts.enter_context(sign_in.sign_in_page(self.pool))
-            self.environment = os.environ | {
+            settings = {
                 "DJANGO_SETTINGS_MODULE": "ytbackend.settings",
                 "DJANGO_DEBUG": "true",
-                "DJANGO_SECRET_KEY": _kept_secret(self.folder / "django-secret-key"),
+                "DJANGO_SECRET_KEY": kept_secret(self.folder / "django-secret-key"),
                 "DATA_DIR": str(self.folder),
                 "DATABASE_URL": f"sqlite:///{self.folder / 'db.sqlite3'}",
                 "S3_BUCKET": "",
@@ -81,9 +83,11 @@ class Stack:
             }
             if self._sample:
                 stand_in = parts.enter_context(youtube.StandIn(youtube.sample_videos()))
-                self.environment |= stand_in.environment()
+                settings |= stand_in.environment()
+            self.environment = os.environ | settings
             parts.callback(self._end_children)
             self.manage("migrate", "--verbosity=0")
+            parts.enter_context(settings_in(self.folder, settings))
             self._parts = parts.pop_all()
         return self
 
@@ -156,18 +160,6 @@ def _obituary(child: Child) -> str:
     return f"The {child.name} {how}. Start again: what it had in hand goes on when its lease has run out.{last}"
 
 
-@contextlib.contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Two stacks on one database would each wait for messages in the queue of the other."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise StackError(f"Another stack is running on {folder}. Stop it first, or set DATA_DIR.") from None
-        yield
-
-
 def youtube_is_reachable() -> bool:
     """Whether a connection to YouTube, or to the configured proxy, comes about within three seconds."""
     proxy = urlsplit(os.environ.get("YOUTUBE_PROXY_URL", ""))
@@ -212,15 +204,6 @@ def _create_queue(aws_url: str) -> str:
     policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": MAX_RECEIVES})
     url: str = sqs.create_queue(QueueName=QUEUE, Attributes={"RedrivePolicy": policy})["QueueUrl"]
     return url
-
-
-def _kept_secret(path: Path) -> str:
-    """A random key of this folder's own, so that an admin's session outlives a restart."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(50))
-    return path.read_text()
 
 
 def _is_free(port: int) -> bool:

@@ -12,6 +12,7 @@ from django.core.files.storage import default_storage
 
 from transcripts.models import Transcript
 from videos import files, queue
+from videos.attempts import taken_at
 from videos.models import Deletion, Video
 from videos.youtube_url import InvalidYouTubeURL, video_id
 
@@ -54,7 +55,7 @@ def tell(video: Video) -> dict[str, Any]:
         "retry_at": video.retry_at,
         "fence": video.fence,
         "lease_expires_at": video.lease_expires_at,
-        "message": {"body": queue.body(video), "sent_at": video.enqueued_at},
+        "message": {"body": queue.body(video), "sent_at": video.enqueued_at, "taken_at": taken_at(video)},
         "attempts": [_attempt(row) for row in video.attempts.order_by("fence").values()],
         "transcript": transcript
         and {

@@ -147,6 +147,7 @@ def asked(request: HttpRequest, name: str, context: Callable[[HttpRequest], dict
     if request.method == "POST" and form.is_valid():
         return _carried_out(request, deed, videos, form.cleaned_data)
     states = Counter(video.status for video in videos)
+    modes = Counter(video.get_mode_display() for video in videos)
     return TemplateResponse(
         request,
         "staff/confirm.html",
@@ -158,6 +159,7 @@ def asked(request: HttpRequest, name: str, context: Callable[[HttpRequest], dict
             "videos": videos,
             "ids": ",".join(video.pk.hex for video in videos),
             "states": sorted(states.items()),
+            "modes": sorted(modes.items()) if "mode" in form.fields else [],
             "others": sum(number for state, number in states.items() if state not in deed.states),
             "missing": len(ids) - len(videos),
             "back": _back(videos),

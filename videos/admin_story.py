@@ -13,6 +13,7 @@ from django.core.files.storage import default_storage
 from django.http import HttpRequest
 
 from videos import admin_actions, files, queue
+from videos.attempts import taken_at
 from videos.models import Video
 from videos.youtube_url import watch_url
 
@@ -32,7 +33,7 @@ class StoredFile(NamedTuple):
 
 
 def of(request: HttpRequest, video: Video) -> dict[str, Any]:
-    """Everything that the page tells; three questions to the database, and one to storage."""
+    """Everything that the page tells; four questions to the database, and one to storage."""
     transcript = getattr(video, "transcript", None)
     segments = transcript.segments if transcript else []
     stored, trouble = _files(video)
@@ -42,6 +43,7 @@ def of(request: HttpRequest, video: Video) -> dict[str, Any]:
         "facts": list(_facts(video)),
         "attempts": [(attempt, _lasted(attempt)) for attempt in video.attempts.order_by("-fence")[:ATTEMPTS_SHOWN]],
         "message": queue.body(video),
+        "taken_at": None if video.enqueued_at else taken_at(video),
         "files": stored,
         "files_trouble": trouble,
         "transcript": transcript,

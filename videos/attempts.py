@@ -1,5 +1,6 @@
 """What became of each time that a worker took a video into work."""
 
+from datetime import datetime
 from typing import ClassVar
 
 from django.db import models
@@ -61,3 +62,14 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.number}: {self.outcome}"
+
+
+def taken_at(video: VideoColumns) -> datetime | None:
+    """When a worker last took it since it was last asked for; None while it waits for the next one.
+
+    A worker may be faster than the stamp ``enqueued_at``, which then stays empty though the message was sent.
+    """
+    if video.status == VideoColumns.Status.QUEUED:
+        return None
+    since_asked_for = Attempt.objects.filter(video_id=video.pk, requested_at=video.requested_at)
+    return since_asked_for.order_by("-fence").values_list("started_at", flat=True).first()

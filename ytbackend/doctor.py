@@ -61,7 +61,15 @@ def examine(
 def checks() -> Iterator[Finding]:
     """What ``manage.py check --deploy`` says."""
     said = [m for m in run_checks(include_deployment_checks=True) if m.level >= WARNING and not m.is_silenced()]
-    for message in said:
+    passed_over = [m for m in said if m.level < ERROR] if settings.DEBUG else []
+    if passed_over:
+        yield doubtful(
+            "settings",
+            "DJANGO_DEBUG is true, as with make run; where it is deployed these would be wrong: "
+            + ", ".join(sorted(str(m.id) for m in passed_over)),
+            "On a developer's machine nothing is to do. Elsewhere: DJANGO_DEBUG=false, and `manage.py check --deploy`.",
+        )
+    for message in [m for m in said if m not in passed_over]:
         make = ill if message.level >= ERROR else doubtful
         yield make("settings", f"{message.msg} ({message.id})", message.hint or "Mend the setting and start again.")
     if not said:

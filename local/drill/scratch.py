@@ -21,8 +21,9 @@ from typing import Any
 import boto3
 from moto.server import ThreadedMotoServer
 
+from local.folder import ROOT
 from local.mariadb import SERVER, Server
-from local.stack import ROOT, StackError, end_with_parent, free_port
+from local.stack import StackError, end_with_parent, free_port
 from local.youtube import Site, StandIn
 from local.youtube_answers import Track, Video
 

@@ -74,6 +74,18 @@ def test_a_database_that_fails_is_a_sentence(arguments_, monkeypatch):
         call_command(*arguments_)
 
 
+def test_at_a_terminal_what_failed_is_a_sentence_and_no_class(capsys):
+    command = load_command_class("videos", "prune")
+
+    with pytest.raises(SystemExit) as end:
+        command.run_from_argv(["manage.py", "prune"])
+
+    said = capsys.readouterr().err
+    assert end.value.code == 2
+    assert said.strip()
+    assert "WrongCall" not in said
+
+
 # --- what they say
 
 

@@ -64,3 +64,9 @@ def test_it_prints_a_token(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     main(["--folder", str(tmp_path), "--token-use", "access"])
 
     assert identity_of(capsys.readouterr().out.strip(), tmp_path).token_use == "access"
+
+
+def test_it_prints_the_token_of_a_member_of_staff(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--folder", str(tmp_path), "--group", "staff"])
+
+    assert "staff" in identity_of(capsys.readouterr().out.strip(), tmp_path).groups

@@ -98,6 +98,7 @@ def test_the_running_stack_works_and_its_data_survives_a_restart(tmp_path, port)
     assert f"{api}/docs" in printed
     assert f"{api}/admin/" in printed
     assert re.search(r"login admin, password \S+", printed)
+    assert "-m local.manage" in printed
 
     # A job that was queued when the stack ended, with a message that is gone with it.
     subprocess.run(
@@ -123,6 +124,33 @@ Video.objects.create(
 """
 
 
+def manage(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "local.manage", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, env=environment(folder), capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_operators_commands_reach_the_running_stack_and_no_other(tmp_path, port):
+    with running(tmp_path, port) as (api, token, _):
+        video = call(f"{api}/analyze", token, {"url": "https://youtu.be/SampleCapt1"})
+        told = manage(tmp_path, "video", video["id"], "--json")
+        asked = manage(tmp_path, "queue", "--json")
+        nobody = manage(tmp_path, "video", "nosuchvideo")
+        kept = tmp_path / "settings.json"
+        assert kept.stat().st_mode & 0o077 == 0
+        left = kept.read_text()
+
+    assert json.loads(told.stdout)["id"] == video["id"], told.stderr
+    assert asked.returncode == 0, asked.stderr  # the queue is in the memory of the stack
+    assert nobody.returncode == 3
+    assert not kept.exists()
+    kept.write_text(left)  # as a stack that was killed leaves it
+    refused = manage(tmp_path, "queue")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("make run is not running on")
+
+
 @pytest.mark.parametrize("link", ["nonsense", "https://vimeo.com/12345", "https://www.youtube.com/playlist?list=PL1"])
 def test_the_demo_refuses_what_is_no_link_to_a_video(tmp_path, link):
     done = demo(tmp_path, link)
@@ -135,8 +163,8 @@ def test_the_running_stack_ends_without_a_word_too_many_when_it_is_interrupted(t
     log = tmp_path / "run.log"
     with log.open("w") as output:
         process = subprocess.Popen(
-            # A shell that runs the tests in its background has them ignore the signal, and so would this process.
-            ["env", "--default-signal=INT", sys.executable, "-m", "local.run"],
+            # As a shell without job control starts what it puts into the background.
+            ["env", "--ignore-signal=INT", sys.executable, "-m", "local.run"],
             cwd=ROOT,
             env=environment(tmp_path, PORT=str(port)),
             stdout=output,

@@ -197,6 +197,14 @@ def test_a_dry_run_says_what_there_is_and_changes_nothing(sqs, settings, capsys)
     assert (queued(), messages(sqs, settings)) == (set(), [])
 
 
+def test_one_is_no_plural(capsys):
+    builders.failed()
+
+    reprocess("--state=failed", "--dry-run")
+
+    assert "Would start 1 video:" in capsys.readouterr().out
+
+
 def test_a_script_gets_a_line_for_each_and_a_summary(capsys):
     video, nobody = builders.failed(), uuid.uuid4()
 
@@ -248,9 +256,19 @@ def test_a_queue_that_is_down_ends_it_and_loses_nothing(settings):
     for _ in range(12):
         builders.failed()
 
-    assert "10 of 12 are started" in refused(1, "--state=failed")
+    assert "10 of 12 are started. The same call goes on with the rest." in refused(1, "--state=failed")
 
     assert Video.objects.unsent(resend_after=60).count() == 10
+
+
+def test_a_queue_that_is_down_leaves_no_rest_where_all_are_started(settings):
+    settings.SQS_QUEUE_URL = ""
+    builders.failed()
+
+    said = refused(1, "--state=failed")
+
+    assert "1 of 1 is started." in said
+    assert "the rest" not in said
 
 
 def test_a_commit_whose_answer_was_lost_is_known_as_its_own(sqs, settings):

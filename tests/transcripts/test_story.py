@@ -53,6 +53,35 @@ def test_a_person_reads_it_and_what_to_do(capsys):
     assert f"manage.py reprocess {passing.pk}" in said
 
 
+def test_a_worker_that_was_faster_than_the_stamp_tells_that_the_message_was_sent(capsys):
+    video = builders.queued()
+    assert "message not sent since it was last queued" in told(capsys, video.pk)
+
+    claimed = Video.objects.claim(video.pk, worker="w")
+    video.sent()  # comes too late
+
+    assert "message sent, and taken by a worker at 20" in told(capsys, video.pk)
+    claimed.release("source_failing", "YouTube is having trouble.", delay=0)
+    assert "message not sent since it was last queued" in told(capsys, video.pk)  # the next one
+
+
+def test_an_attempt_of_an_earlier_call_does_not_tell_that_the_message_was_sent(capsys):
+    video = builders.failed()
+    Video.objects.get(pk=video.pk).retry()
+    Video.objects.get(pk=video.pk).cancel()
+
+    assert "message not sent since it was last queued" in told(capsys, video.pk)
+
+
+def test_a_video_without_captions_can_be_listened_to(capsys):
+    video = builders.failed(code="no_captions")
+
+    said = told(capsys, video.pk)
+
+    assert f"manage.py reprocess {video.pk} --mode auto" in said
+    assert "check_youtube" not in said
+
+
 def test_it_tells_the_message_the_files_and_the_head_of_the_transcript(capsys):
     video = builders.completed(s3_path="")
     path = default_storage.save(f"{video.attempt_prefix}transcript.json", ContentFile(b"12345"))

@@ -45,6 +45,20 @@ def test_what_is_well_is_said_so(sqs, stand_in, small_model):
     assert verdicts(doctor.database)[0] == "ok"
 
 
+def test_while_debugging_the_warnings_about_a_deployment_are_one_line_and_errors_stay(settings):
+    settings.DEBUG = True
+    settings.SQS_QUEUE_URL = ""
+
+    found = list(doctor.examine([doctor.checks]))
+
+    (line,) = [finding for finding in found if finding.verdict == Verdict.WARNING]
+    assert "security.W018" in line.detail
+    assert "make run" in line.detail
+    assert any("SQS_QUEUE_URL" in finding.detail for finding in found if finding.verdict == Verdict.FAILED)
+    settings.DEBUG = False
+    assert "make run" not in "".join(finding.detail for finding in doctor.examine([doctor.checks]))
+
+
 @pytest.mark.skipif(connection.vendor != "mysql", reason="a rule for MySQL")
 @pytest.mark.parametrize(
     ("statement", "named"),

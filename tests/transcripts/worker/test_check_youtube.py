@@ -1,10 +1,12 @@
 """``manage.py check_youtube``: what YouTube gives, without downloading anything."""
 
 import json
+import uuid
 
 import pytest
 from django.core.management import CommandError, call_command
 
+from tests import builders
 from transcripts.worker import advice, errors
 
 CAPTIONED = "SampleCapt1"
@@ -37,6 +39,23 @@ def test_a_refusal_is_told_with_its_code_and_what_to_do(stand_in, capsys):
     assert (told["available"], told["permanent"]) == (False, True)
     assert told["code"] == "video_unavailable"
     assert told["advice"]
+
+
+@pytest.mark.django_db
+def test_our_own_id_is_understood(stand_in, capsys):
+    video = builders.queued(youtube_id=CAPTIONED)
+
+    call_command("check_youtube", str(video.pk), "--json")
+
+    assert json.loads(capsys.readouterr().out)["youtube_id"] == CAPTIONED
+
+
+@pytest.mark.django_db
+def test_an_id_of_ours_that_no_video_has_is_said_so():
+    with pytest.raises(CommandError, match="no video with our id") as error:
+        call_command("check_youtube", str(uuid.uuid4()))
+
+    assert error.value.returncode == 3
 
 
 def test_what_is_no_id_is_a_wrong_call():

@@ -54,6 +54,17 @@ def test_reprocess_starts_again_sends_the_message_and_is_written_down(operator, 
     assert notes() == [("operator", str(video.pk), "Started again.")]
 
 
+def test_reprocess_says_what_the_mode_is_before_it_asks_for_another(operator):
+    ids = ",".join(builders.failed(mode=mode).pk.hex for mode in ("captions", "captions", "auto"))
+
+    reprocess, cancel = (
+        operator.get(f"{LIST}do/{deed}?ids={ids}").content.decode() for deed in ("reprocess", "cancel")
+    )
+
+    assert "Mode now: captions only (2); captions, else speech (1)." in reprocess
+    assert "Mode now" not in cancel
+
+
 def test_reprocess_in_another_mode_says_so_in_the_log(operator, sqs):
     video = builders.failed(mode="captions")
 

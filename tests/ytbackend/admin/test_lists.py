@@ -10,7 +10,7 @@ from accounts.admin_lists import LAST_PAGE, ROWS_A_PAGE
 from tests import builders
 from tests.tokens import ALICE, BOB
 from videos import admin_search
-from videos.models import Video
+from videos.models import UserQuota, Video
 
 pytestmark = pytest.mark.django_db
 
@@ -182,3 +182,14 @@ def test_a_user_s_page_tells_what_the_user_has(viewer):
     shown = viewer.get(f"/admin/accounts/user/{ALICE}/change/").content.decode()
 
     assert f'<a href="/admin/videos/video/?q={ALICE}">1 completed, 1 queued</a>' in shown
+
+
+def test_a_users_page_leads_to_the_quotas_that_were_granted(viewer):
+    user = builders.queued().user
+    page = f"/admin/accounts/user/{ALICE}/change/"
+    link = f'<a href="/admin/videos/userquota/?q={ALICE}">{{}}</a>'
+
+    assert link.format("those of the settings") in viewer.get(page).content.decode()
+    UserQuota.objects.create(user=user, videos=7)
+    assert link.format("granted to this user") in viewer.get(page).content.decode()
+    assert ALICE in viewer.get("/admin/videos/userquota/", {"q": ALICE}).content.decode()

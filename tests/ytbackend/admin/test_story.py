@@ -49,6 +49,17 @@ def test_it_tells_what_the_message_holds_and_when_it_was_sent(viewer):
     assert f"&quot;video_id&quot;: &quot;{video.pk}&quot;" in shown
 
 
+def test_a_worker_that_was_faster_than_the_stamp_tells_that_the_message_was_sent(viewer):
+    video = builders.queued()
+    Video.objects.claim(video.pk, worker="w")
+    video.sent()  # comes too late
+
+    shown = story(viewer, video)
+
+    assert "Sent, and taken by a worker at 20" in shown
+    assert "Not sent" not in shown
+
+
 def test_it_lists_files_with_sizes_and_signed_links(viewer):
     video = builders.completed()
     default_storage.save(f"{video.attempt_prefix}audio.webm", ContentFile(b"x" * 2048))

@@ -1,11 +1,13 @@
 """``manage.py check_youtube``."""
 
+import uuid
 from typing import Any
 
 from django.core.management.base import CommandParser
 
 from accounts.reporting import NothingFound, OperatorCommand, Report, WrongCall, lasting
 from transcripts.worker import advice, errors, youtube
+from videos.models import Video
 from videos.youtube_url import InvalidYouTubeURL, video_id
 
 
@@ -23,13 +25,10 @@ class Command(OperatorCommand):
     """
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("id", metavar="ID", help="YouTube's id, or a link.")
+        parser.add_argument("id", metavar="ID", help="YouTube's id, a link, or our id.")
 
     def run(self, report: Report, *, id: str, **options: Any) -> None:  # noqa: A002 - the option's name
-        try:
-            youtube_id = video_id(id if "/" in id else f"https://youtu.be/{id}")
-        except InvalidYouTubeURL as error:
-            raise WrongCall(f"{id!r}: {error}") from None
+        youtube_id = _youtube_id(id)
         try:
             extraction = youtube.extract(youtube_id)
         except errors.JobError as error:
@@ -47,6 +46,22 @@ class Command(OperatorCommand):
         for form in offers["audio"]:
             size = f"{form['filesize']:>12,} bytes" if form["filesize"] else "size unknown"
             report.say(f"  {form['format_id']:8} {form['acodec']:12} {form['ext']:5}  {size}")
+
+
+def _youtube_id(text: str) -> str:
+    try:
+        ours = uuid.UUID(text)
+    except ValueError:
+        pass
+    else:
+        found = Video.objects.filter(pk=ours).values_list("youtube_id", flat=True).first()
+        if found is None:
+            raise NothingFound(f"There is no video with our id {text}. YouTube's own ids have eleven characters.")
+        return found
+    try:
+        return video_id(text if "/" in text else f"https://youtu.be/{text}")
+    except InvalidYouTubeURL as error:
+        raise WrongCall(f"{text!r}: {error}") from None
 
 
 def _refused(report: Report, youtube_id: str, error: errors.JobError) -> NothingFound:

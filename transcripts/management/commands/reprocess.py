@@ -133,7 +133,9 @@ class _Batch:
     def _end(self, *, stopped: bool, total: int | None, minutes: int) -> None:
         done = f"{self._results['queued']:,}" + (f" of {total:,}" if total else "")
         if self._trouble:
-            raise Failed(f"The queue failed: {self._trouble} {done} are started; the same call goes on with the rest.")
+            queued = self._results["queued"]
+            rest = "" if queued == total else " The same call goes on with the rest."
+            raise Failed(f"The queue failed: {self._trouble} {done} {'is' if queued == 1 else 'are'} started.{rest}")
         if stopped:
             raise Stopped(
                 f"{done} are started. The same call goes on with the rest; with --older-than {minutes}m it "
@@ -183,6 +185,8 @@ def _foretell(report: Report, counts: dict[tuple[str, str], int], limit: int | N
     total = sum(counts.values())
     by = [{"status": status, "error_code": code, "videos": number} for (status, code), number in counts.items()]
     report.document({"dry_run": True, "videos": min(total, limit or total), "of": by})
-    report.say(f"Would start {min(total, limit or total):,} videos" + (f" of these {total:,}:" if limit else ":"))
+    number = min(total, limit or total)
+    videos = "1 video" if number == 1 else f"{number:,} videos"
+    report.say(f"Would start {videos}" + (f" of these {total:,}:" if number < total else ":"))
     for (status, code), number in sorted(counts.items()):
         report.say(f"  {number:>9,} {status} {code}".rstrip())

@@ -59,8 +59,7 @@ def _show(report: Report, told: dict[str, Any], words: list[tuple[int, str]]) ->
     report.say(_standing(told), _STYLE.get(told["status"], ""))
     if told["error"]:
         report.say(f"  {told['error']['code']}: {told['error']['detail']}")
-    sent = told["message"]["sent_at"]
-    report.say(f"  message {'sent ' + _when(sent) if sent else 'not sent since it was last queued'}")
+    report.say(f"  message {_sent(told['message'])}")
     report.say(f"  {told['message']['body']}")
     _show_attempts(report, told["attempts"])
     _show_files(report, told)
@@ -86,6 +85,14 @@ def _standing(told: dict[str, Any]) -> str:
         case Video.Status.COMPLETED:
             return f"completed {_when(told['completed_at'])}"
     return f"failed {_when(told['updated_at'])}"
+
+
+def _sent(message: dict[str, Any]) -> str:
+    if message["sent_at"]:
+        return f"sent {_when(message['sent_at'])}"
+    if message["taken_at"]:
+        return f"sent, and taken by a worker at {_when(message['taken_at'])}"
+    return "not sent since it was last queued"
 
 
 def _show_attempts(report: Report, attempts: list[dict[str, Any]]) -> None:
@@ -116,6 +123,8 @@ def _advice(told: dict[str, Any]) -> list[str]:
     match told["status"]:
         case Video.Status.FAILED if error and error["retryable"]:
             return [f"The cause may have passed: manage.py reprocess {pk}"]
+        case Video.Status.FAILED if error and error["code"] == "no_captions":
+            return [f"To have it listened to instead: manage.py reprocess {pk} --mode auto"]
         case Video.Status.FAILED:
             return [
                 "The video itself is the cause; its user has been told. To see whether that still holds: manage.py "
