@@ -6,6 +6,7 @@ counted in time, but for videos that were deleted meanwhile.
 """
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -28,8 +29,9 @@ DAYS_SHOWN = 30
 DAYS_KEPT = 400
 HOURS_A_RUN = 48
 SETTLED = timedelta(minutes=10)  # after its end: transactions that were under way have ended, clocks differ by less
-EVERY = timedelta(minutes=5)  # the running hour, and how many videos are in which state
-USERS_EVERY = timedelta(hours=1)
+EVERY = timedelta(minutes=5)  # at most: the running hour, and how many videos are in which state
+USERS_EVERY = timedelta(hours=1)  # at most
+SHARE = 1000  # counting may take one part of so many of the time: what takes 10 ms is counted every 10 s
 USERS_NAMED = 10
 
 
@@ -55,7 +57,8 @@ def _count_hours(deadline: Deadline, now: datetime) -> int:
     for start in _unsettled(now)[:HOURS_A_RUN]:
         if deadline.passed():
             break
-        Hour.objects.update_or_create(start=start, defaults={"figures": figures_of(start), "computed_at": now})
+        figures = _timed(lambda start=start: figures_of(start))  # type: ignore[misc]
+        Hour.objects.update_or_create(start=start, defaults={"figures": figures, "computed_at": now})
         counted += 1
     if counted:
         Hour.objects.filter(start__lt=now - timedelta(days=DAYS_KEPT)).delete()
@@ -70,14 +73,15 @@ def _unsettled(now: datetime) -> list[datetime]:
         return []
     oldest = max(first.replace(minute=0, second=0, microsecond=0), current - timedelta(days=DAYS_SHOWN))
     known = dict(Hour.objects.since(oldest).values_list("start", "computed_at"))
+    recent = {hour.start: _age(EVERY, hour.figures) for hour in Hour.objects.since(current - HOUR)}
     hours = [current - HOUR * back for back in range(int((current - oldest) / HOUR) + 1)]
-    return [start for start in hours if _may_differ(start, known.get(start), now)]
+    return [start for start in hours if _may_differ(start, known.get(start), recent.get(start, EVERY), now)]
 
 
-def _may_differ(start: datetime, computed_at: datetime | None, now: datetime) -> bool:
+def _may_differ(start: datetime, computed_at: datetime | None, age: timedelta, now: datetime) -> bool:
     if computed_at is None:
         return True
-    return computed_at < start + HOUR + SETTLED and now - computed_at >= EVERY
+    return computed_at < start + HOUR + SETTLED and now - computed_at >= age
 
 
 def figures_of(start: datetime) -> dict[str, Any]:
@@ -125,8 +129,23 @@ def _count(
 
 
 def _renew(name: str, age: timedelta, figures: Callable[[datetime], dict[str, Any]], now: datetime) -> None:
-    if not Snapshot.objects.filter(pk=name, computed_at__gt=now - age).exists():
-        Snapshot.objects.update_or_create(name=name, defaults={"figures": figures(now), "computed_at": now})
+    last = Snapshot.objects.filter(pk=name, computed_at__gt=now - age).first()
+    if last is None or now - last.computed_at >= _age(age, last.figures):
+        counted = _timed(lambda: figures(now))
+        Snapshot.objects.update_or_create(name=name, defaults={"figures": counted, "computed_at": now})
+
+
+def _timed(figures: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Figures, and ``took``: the seconds that they cost."""
+    began = time.monotonic()
+    found = figures()
+    return found | {"took": round(time.monotonic() - began, 6)}
+
+
+def _age(most: timedelta, figures: dict[str, Any]) -> timedelta:
+    """How old figures may become that took so long; of a small table everything is as of the last sweep."""
+    took = figures.get("took")
+    return most if took is None else min(most, timedelta(seconds=took * SHARE))
 
 
 def _states(now: datetime) -> dict[str, Any]:
