@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.db import Error
@@ -57,7 +58,7 @@ def _count_hours(deadline: Deadline, now: datetime) -> int:
     for start in _unsettled(now)[:HOURS_A_RUN]:
         if deadline.passed():
             break
-        figures = _timed(lambda start=start: figures_of(start))  # type: ignore[misc]
+        figures = _timed(partial(figures_of, start))
         Hour.objects.update_or_create(start=start, defaults={"figures": figures, "computed_at": now})
         counted += 1
     if counted:
@@ -131,7 +132,7 @@ def _count(
 def _renew(name: str, age: timedelta, figures: Callable[[datetime], dict[str, Any]], now: datetime) -> None:
     last = Snapshot.objects.filter(pk=name, computed_at__gt=now - age).first()
     if last is None or now - last.computed_at >= _age(age, last.figures):
-        counted = _timed(lambda: figures(now))
+        counted = _timed(partial(figures, now))
         Snapshot.objects.update_or_create(name=name, defaults={"figures": counted, "computed_at": now})
 
 
@@ -144,8 +145,7 @@ def _timed(figures: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 def _age(most: timedelta, figures: dict[str, Any]) -> timedelta:
     """How old figures may become that took so long; of a small table everything is as of the last sweep."""
-    took = figures.get("took")
-    return most if took is None else min(most, timedelta(seconds=took * SHARE))
+    return min(most, timedelta(seconds=figures.get("took", 0) * SHARE))
 
 
 def _states(now: datetime) -> dict[str, Any]:

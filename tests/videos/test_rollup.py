@@ -37,6 +37,10 @@ def hour(start: datetime = TEN) -> Hour:
     return Hour.objects.get(start=start)
 
 
+def all_counted() -> list[Hour | Snapshot]:
+    return [*Hour.objects.all(), *Snapshot.objects.all()]
+
+
 def test_an_hour_counts_what_was_submitted_in_it_and_nothing_of_its_neighbours():
     for moment in (TEN - timedelta(microseconds=1), TEN, TEN + timedelta(minutes=59), TEN + timedelta(hours=1)):
         at(builders.queued(), moment)
@@ -176,7 +180,7 @@ def test_a_snapshot_says_who_uses_it_and_what_they_use():
 def test_where_counting_is_quick_all_is_as_of_the_last_sweep():
     at(builders.queued(), NOON)
     rollup.roll_up(now=NOON)
-    for row in (hour(NOON), *Snapshot.objects.all()):
+    for row in all_counted():
         row.figures["took"] = 0.01
         row.save()
     at(builders.queued(), NOON)
@@ -195,7 +199,7 @@ def test_each_count_tells_what_it_cost():
 
     rollup.roll_up(now=NOON)
 
-    assert all(0 < row.figures["took"] < 60 for row in (hour(NOON), *Snapshot.objects.all()))
+    assert all(0 < row.figures["took"] < 60 for row in all_counted())
 
 
 @pytest.mark.usefixtures("_large")
