@@ -79,6 +79,12 @@ class User(AbstractBaseUser, PermissionsMixin):
     def __str__(self) -> str:
         return self.email or self.id
 
+    def get_full_name(self) -> str:
+        """What the admin calls this user; the id is nothing to read."""
+        return str(self)
+
+    get_short_name = get_full_name
+
     def is_signed_out(self, auth_time: float) -> bool:
         """Whether tokens of a sign-in at this time are refused: seconds since 1970, as in the token.
 

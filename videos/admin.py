@@ -108,7 +108,9 @@ class VideoAdmin(ReadOnlyAdmin):
         if video is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[no-any-return]
         context = self._context(request) | admin_story.of(request, video) | (extra_context or {})
-        return TemplateResponse(request, "staff/video.html", context | {"title": str(video), "subtitle": None})
+        return TemplateResponse(
+            request, "staff/video.html", context | {"title": str(video), "subtitle": None, "original": video}
+        )
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Video | None:
         """With its user and its transcript."""

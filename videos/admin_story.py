@@ -41,7 +41,7 @@ def of(request: HttpRequest, video: Video) -> dict[str, Any]:
         "video": video,
         "address": watch_url(video.youtube_id),  # no row can make it another kind of link
         "facts": list(_facts(video)),
-        "attempts": [(attempt, _lasted(attempt)) for attempt in video.attempts.order_by("-fence")[:ATTEMPTS_SHOWN]],
+        "attempts": _attempts(video),
         "message": queue.body(video),
         "taken_at": None if video.enqueued_at else taken_at(video),
         "files": stored,
@@ -52,6 +52,20 @@ def of(request: HttpRequest, video: Video) -> dict[str, Any]:
         "deeds": [deed for deed in admin_actions.DEEDS.values() if deed.allowed(request)],
         "notes": _notes(video),
     }
+
+
+def _attempts(video: Video) -> list[tuple[str, Any, str]]:
+    """The latest first: its number, the attempt, how long it took. Each time that it was asked for is a run."""
+    runs = list(video.attempts.order_by("requested_at").values_list("requested_at", flat=True).distinct())
+    return [
+        (_number(attempt, runs), attempt, _lasted(attempt))
+        for attempt in video.attempts.order_by("-fence")[:ATTEMPTS_SHOWN]
+    ]
+
+
+def _number(attempt: Any, runs: list[Any]) -> str:
+    """Attempts are counted from 1 in each run: where there are several, the run is told too."""
+    return f"run {runs.index(attempt.requested_at) + 1}, no. {attempt.number}" if len(runs) > 1 else str(attempt.number)
 
 
 def _facts(video: Video) -> Iterable[tuple[str, Any]]:

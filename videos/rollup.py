@@ -6,6 +6,7 @@ counted in time, but for videos that were deleted meanwhile.
 """
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -29,8 +30,9 @@ DAYS_SHOWN = 30
 DAYS_KEPT = 400
 HOURS_A_RUN = 48
 SETTLED = timedelta(minutes=10)  # after its end: transactions that were under way have ended, clocks differ by less
-EVERY = timedelta(minutes=5)  # the running hour, and how many videos are in which state
-USERS_EVERY = timedelta(hours=1)
+EVERY = timedelta(minutes=5)  # at most: the running hour, and how many videos are in which state
+USERS_EVERY = timedelta(hours=1)  # at most
+SHARE = 1000  # counting may take one part of so many of the time: what takes 10 ms is counted every 10 s
 USERS_NAMED = 10
 USERS_SECONDS = 15  # that must be left to begin: it walks through thirty days of videos, and again for each user named
 
@@ -60,7 +62,8 @@ def _count_hours(deadline: Deadline, now: datetime) -> int:
     for start in _unsettled(now)[:HOURS_A_RUN]:
         if deadline.passed():
             break
-        Hour.objects.update_or_create(start=start, defaults={"figures": figures_of(start), "computed_at": now})
+        figures = _timed(partial(figures_of, start))
+        Hour.objects.update_or_create(start=start, defaults={"figures": figures, "computed_at": now})
         counted += 1
     if counted:
         Hour.objects.filter(start__lt=now - timedelta(days=DAYS_KEPT)).delete()
@@ -75,14 +78,15 @@ def _unsettled(now: datetime) -> list[datetime]:
         return []
     oldest = max(first.replace(minute=0, second=0, microsecond=0), current - timedelta(days=DAYS_SHOWN))
     known = dict(Hour.objects.since(oldest).values_list("start", "computed_at"))
+    recent = {hour.start: _age(EVERY, hour.figures) for hour in Hour.objects.since(current - HOUR)}
     hours = [current - HOUR * back for back in range(int((current - oldest) / HOUR) + 1)]
-    return [start for start in hours if _may_differ(start, known.get(start), now)]
+    return [start for start in hours if _may_differ(start, known.get(start), recent.get(start, EVERY), now)]
 
 
-def _may_differ(start: datetime, computed_at: datetime | None, now: datetime) -> bool:
+def _may_differ(start: datetime, computed_at: datetime | None, age: timedelta, now: datetime) -> bool:
     if computed_at is None:
         return True
-    return computed_at < start + HOUR + SETTLED and now - computed_at >= EVERY
+    return computed_at < start + HOUR + SETTLED and now - computed_at >= age
 
 
 def figures_of(start: datetime) -> dict[str, Any]:
@@ -129,25 +133,41 @@ def _count(
         counters["waiting"][str(class_of((started_at - requested_at).total_seconds()))] += 1
 
 
-def _is_old(name: str, age: timedelta, now: datetime) -> bool:
-    return not Snapshot.objects.filter(pk=name, computed_at__gt=now - age).exists()
+def _is_old(name: str, most: timedelta, now: datetime) -> bool:
+    """Whether a snapshot is to be taken anew: of a small table everything is as of the last sweep."""
+    last = Snapshot.objects.filter(pk=name, computed_at__gt=now - most).first()
+    return last is None or now - last.computed_at >= _age(most, last.figures)
+
+
+def _timed(figures: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Figures, and ``took``: the seconds that they cost."""
+    began = time.monotonic()
+    found = figures()
+    return found | {"took": round(time.monotonic() - began, 6)} if found else {}
+
+
+def _age(most: timedelta, figures: dict[str, Any]) -> timedelta:
+    """How old figures may become that took so long."""
+    return min(most, timedelta(seconds=figures.get("took", 0) * SHARE))
 
 
 def _renew_states(now: datetime) -> None:
     if _is_old("states", EVERY, now):
-        Snapshot.objects.update_or_create(name="states", defaults={"figures": _states(), "computed_at": now})
+        Snapshot.objects.update_or_create(name="states", defaults={"figures": _timed(_states), "computed_at": now})
 
 
 def _renew_users(deadline: Deadline, now: datetime) -> None:
-    """Tries once an hour, however it ends: that it was tried is written down first, beside the figures of before."""
-    if not (_is_old("users", USERS_EVERY, now) and _is_old(_USERS_TRIED, USERS_EVERY, now)):
+    """One that fails is tried again in an hour: the try is written down first, beside the figures of before."""
+    tried = Snapshot.objects.filter(pk=_USERS_TRIED)
+    if not _is_old("users", USERS_EVERY, now) or tried.filter(computed_at__gt=now - USERS_EVERY).exists():
         return
     Snapshot.objects.update_or_create(name=_USERS_TRIED, defaults={"computed_at": now})
-    figures = _users(deadline, now)
-    if figures is None:
+    figures = _timed(partial(_users, deadline, now))
+    if not figures:
         log.warning("who uses the service was not counted within the time of a sweep; the next try is in an hour")
         return
     Snapshot.objects.update_or_create(name="users", defaults={"figures": figures, "computed_at": now})
+    tried.delete()
 
 
 def _states() -> dict[str, Any]:
@@ -157,10 +177,10 @@ def _states() -> dict[str, Any]:
     return {"videos": states, "failed": dict(failed.values_list("error_code").annotate(Count("pk")))}
 
 
-def _users(deadline: Deadline, now: datetime) -> dict[str, Any] | None:
+def _users(deadline: Deadline, now: datetime) -> dict[str, Any]:
     """How many users there are, how many submitted something lately, and who submitted most in thirty days.
 
-    None where time ran out: it is asked for before each statement.
+    Nothing where time ran out: it is asked for before each statement.
     """
     recent = Video.objects.filter(created_at__gte=now - timedelta(days=DAYS_SHOWN)).order_by()
     by_user = dict(recent.values_list("user_id").annotate(Count("pk")))
@@ -177,7 +197,7 @@ def _users(deadline: Deadline, now: datetime) -> dict[str, Any] | None:
         steps += [(one, "seconds", partial(_seconds, mine)), (one, "last", partial(_last, mine))]
     for into, name, count in steps:
         if deadline.passed():
-            return None
+            return {}
         into[name] = count()
     return figures | {"most": list(named.values())}
 

@@ -51,6 +51,7 @@ def shown() -> dict[str, Any]:
         "failures": _failures(by_hour[-24:], by_day),
         "breaker": Breaker.objects.youtube(),
         "users": _users(snapshots.get("users")),
+        "users_age": _age(now, snapshots.get("users")),
         "hours_of": max((hour.computed_at for hour in hours), default=None),
         "states_of": snapshots["states"].computed_at if "states" in snapshots else None,
         "now": now,
@@ -87,6 +88,7 @@ def _days(hours: Iterable[Hour], now: datetime) -> list[Span]:
 def _states(now: datetime, counted: Snapshot | None) -> list[dict[str, Any]]:
     """Each state with how many there are; those under way as of now, the others as they were last counted."""
     ended = counted.value("videos", {}) if counted else {}
+    age = _age(now, counted)
     queued = Video.objects.filter(status=Video.Status.QUEUED)
     never_sent = queued.filter(enqueued_at=None).count()
     oldest = queued.aggregate(oldest=Min("enqueued_at"))["oldest"]
@@ -99,13 +101,25 @@ def _states(now: datetime, counted: Snapshot | None) -> list[dict[str, Any]]:
             Video.objects.filter(status=Video.Status.PROCESSING).count(),
             [f"{lost} have lost their worker" if lost else ""],
         ),
-        _state("completed", ended.get("completed", 0), []),
-        _state("failed", ended.get("failed", 0), []),
+        _state("completed", ended.get("completed", 0) if counted else None, [age]),
+        _state("failed", ended.get("failed", 0) if counted else None, [age]),
     ]
 
 
-def _state(name: str, number: int, notes: Sequence[str]) -> dict[str, Any]:
-    return {"name": name, "number": f"{number:,}", "notes": ", ".join(note for note in notes if note)}
+def _age(now: datetime, counted: Snapshot | None) -> str:
+    """Of when a tile is that is not of now."""
+    if counted is None:
+        return "not counted yet"
+    seconds = max(0, int((now - counted.computed_at).total_seconds()))
+    return f"counted {seconds} s ago" if seconds < 120 else f"counted {seconds // 60} min ago"
+
+
+def _state(name: str, number: int | None, notes: Sequence[str]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "number": "–" if number is None else f"{number:,}",
+        "notes": ", ".join(note for note in notes if note),
+    }
 
 
 def _times(name: str, spans: Sequence[Span]) -> dict[str, Any]:

@@ -143,6 +143,17 @@ def test_it_says_of_when_its_figures_are_and_that_nothing_was_counted_yet(viewer
     assert f"the plots of {timezone.now():%-d %b}" in viewer.get("/admin/").content.decode()
 
 
+def test_tiles_that_are_not_of_now_say_how_old_they_are(viewer):
+    assert card(viewer.get("/admin/").content.decode(), "completed") == "–"
+    builders.completed()
+    rollup.roll_up(now=timezone.now() - timedelta(minutes=7))
+
+    shown = viewer.get("/admin/").content.decode()
+
+    assert card(shown, "completed") == "1"
+    assert shown.count("counted 7 min ago") == 3  # completed, failed, users
+
+
 def test_it_asks_few_questions_however_much_there_is(viewer, django_assert_max_num_queries):
     for _ in range(5):
         builders.completed(), builders.failed(), builders.queued()

@@ -6,6 +6,7 @@ import uuid
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.utils import timezone
 
 from tests import builders
 from transcripts.segments import Segment
@@ -36,6 +37,31 @@ def test_it_tells_each_attempt_with_its_worker_stage_outcome_and_error(viewer):
     ):
         assert told in shown
     assert shown.index("worker-8:1") < shown.index("worker-7:42")
+
+
+def test_attempts_of_several_runs_are_told_apart(viewer):
+    video = builders.failed()
+    assert '<th scope="row">1</th>' in story(viewer, video)
+
+    Video.objects.filter(pk=video.pk).update(status=Video.Status.QUEUED, attempt=0, requested_at=timezone.now())
+    Video.objects.claim(video.pk, worker="w")
+
+    shown = story(viewer, video)
+    assert shown.index("run 2, no. 1") < shown.index("run 1, no. 1")
+
+
+def test_the_way_to_it_names_the_list_once_and_then_its_title(viewer):
+    video = builders.completed(title="iPhone <3")
+
+    crumbs = re.findall(r'class="crumb">([^<]*)<', story(viewer, video))
+
+    assert crumbs == ["Videos", "iPhone &lt;3"]
+
+
+def test_staff_are_called_by_their_address(viewer):
+    shown = viewer.get("/admin/").content.decode()
+
+    assert re.search(r'tracking-tight truncate">\s*viewer@example.com\s*<', shown)
 
 
 def test_it_tells_what_the_message_holds_and_when_it_was_sent(viewer):

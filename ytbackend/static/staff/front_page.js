@@ -12,6 +12,8 @@ const OTHERS = [
   ["#0f766e", "#2dd4bf"], ["#be185d", "#f9a8d4"], ["#4b5563", "#d1d5db"],
 ];
 
+const FEW = 12;
+
 function dark() {
   return document.documentElement.classList.contains("dark");
 }
@@ -40,7 +42,8 @@ function drawn(figure) {
     borderColor: colour(label, index),
     borderWidth: times ? 2 : 0,
     borderDash: label.endsWith("95th") ? [5, 4] : [],
-    pointRadius: 0,
+    // A line needs two points: few are drawn as such, so that the first hour of a service is seen.
+    pointRadius: times && data.filter((value) => value !== null).length <= FEW ? 3 : 0,
     pointHitRadius: 8,
     spanGaps: true,
     tension: 0.25,
