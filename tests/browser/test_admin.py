@@ -107,6 +107,7 @@ def test_the_front_page_draws_its_plots_and_asks_the_queue_in_light_and_dark(pag
         page.wait_for_timeout(500)
         page.reload()
 
+    page.wait_for_load_state()  # the script has drawn
     light = pixels(page, "jobs-hours")
     expect(page.locator('[data-of="waiting"]')).to_have_text(re.compile(r"^\d+$"))
     expect(page.locator('[data-of="dead"]')).to_have_text("0")
