@@ -182,7 +182,7 @@ def _measure(transcript: Transcript) -> None:
     if video.bytes_kept or video.status != Video.Status.COMPLETED:
         return
     sizes: dict[str, int] = {}
-    for folder in {prefix(name) for name in (path, video.s3_path) if name}:
+    for folder in {prefix(name) for name in (path, video.s3_path) if name.startswith(video.files_prefix)}:
         sizes |= files.sized(folder)
     if kept := sum(sizes.get(name, 0) for name in (path, video.s3_path)):
         rows = Video.objects.filter(pk=video.pk, status=video.status, fence=video.fence, s3_path=video.s3_path)

@@ -56,11 +56,11 @@ def of(request: HttpRequest, video: Video) -> dict[str, Any]:
 
 def _attempts(video: Video) -> list[tuple[str, Any, str]]:
     """The latest first: its number, the attempt, how long it took. Each time that it was asked for is a run."""
-    runs = list(video.attempts.order_by("requested_at").values_list("requested_at", flat=True).distinct())
-    return [
-        (_number(attempt, runs), attempt, _lasted(attempt))
-        for attempt in video.attempts.order_by("-fence")[:ATTEMPTS_SHOWN]
-    ]
+    attempts = list(video.attempts.order_by("-fence")[:ATTEMPTS_SHOWN])
+    runs = list(dict.fromkeys(attempt.requested_at for attempt in reversed(attempts)))
+    if len(attempts) == ATTEMPTS_SHOWN:  # there may be earlier ones
+        runs = list(video.attempts.order_by("requested_at").values_list("requested_at", flat=True).distinct())
+    return [(_number(attempt, runs), attempt, _lasted(attempt)) for attempt in attempts]
 
 
 def _number(attempt: Any, runs: list[Any]) -> str:
