@@ -69,7 +69,7 @@ def rotate_password(scene: Scene) -> str:
     rule = scene.resources["RefresherSchedule"]
     for outcome in scene.aws.fire(rule):
         expect(outcome.error is None, outcome)
-    changed = sorted(name for name, value in _variables(scene).items() if value != before.get(name))
+    changed = sorted(name for name, value in _variables(scene).items() if value != before.get(name, ""))
     expect(changed == ["DATABASE_URL"], f"changed: {changed}")
     expect_status(scene.visitor.call("GET", "/health"), 200)
     return "the function has the new one"
