@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.conf import settings
 
 from tests import tokens
 from tests.faults.hooks import Raise
@@ -63,7 +64,8 @@ def enter_admin(api: Api) -> Answer:
     """With the cookie of a session, which lies in the database."""
     begun = time.monotonic()
     connection = http.client.HTTPConnection("127.0.0.1", api._port, timeout=60)
-    connection.request("GET", "/admin/login/", headers={"Cookie": "sessionid=4c0b1d8e6f2a4c0b1d8e6f2a4c0b1d8e"})
+    cookie = f"{settings.SESSION_COOKIE_NAME}=4c0b1d8e6f2a4c0b1d8e6f2a4c0b1d8e"
+    connection.request("GET", "/admin/login/", headers={"Cookie": cookie})
     answer = connection.getresponse()
     answer.read()
     connection.close()
