@@ -4,7 +4,7 @@ import os
 import select
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -26,6 +26,8 @@ def watched_decoder(worker: Process, world: World) -> Iterator[int]:
     try:
         yield descriptor
     finally:
+        with suppress(ProcessLookupError):  # one that has outlived its worker does not outlive the test
+            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
         os.close(descriptor)
 
 
