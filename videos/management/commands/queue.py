@@ -59,7 +59,7 @@ def _show(report: Report, found: Backlog) -> None:
         f"queued    {found.queued:,} videos: {found.unsent:,} for the next sweep to send, "
         f"{found.waiting_for_retry:,} wait for their retry"
     )
-    report.say(f"oldest    {'nothing waits' if found.oldest is None else f'asked for {ago(found.oldest)}'}")
+    report.say(f"oldest    {'nothing waits' if found.oldest is None else f'could have begun {ago(found.oldest)}'}")
     report.say(f"in work   {found.processing:,} videos, {found.abandoned:,} of them without a worker")
     report.say(f"deletions {found.deletions:,} due")
     refuses = found.youtube_refuses_since
