@@ -75,6 +75,7 @@ MIDDLEWARE = [
     "ytbackend.headers.own_host",
     "ytbackend.bounds.bounded",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.http.ConditionalGetMiddleware",  # an ETag of what is answered, and 304 for who has it
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -229,9 +230,10 @@ COGNITO_REFRESH_TOKEN_DAYS = env.integer("COGNITO_REFRESH_TOKEN_DAYS", 30, least
 
 CORS_ALLOWED_ORIGINS = env.origins("CORS_ALLOWED_ORIGINS", ["https://shri.software"])
 CORS_ALLOW_CREDENTIALS = False  # the token travels in a header; no cookie does
-CORS_ALLOW_HEADERS = [*default_headers, "idempotency-key"]
+CORS_ALLOW_HEADERS = [*default_headers, "idempotency-key", "if-none-match"]
 CORS_EXPOSE_HEADERS = [
     "Content-Disposition",
+    "ETag",
     "Location",
     "RateLimit",
     "RateLimit-Policy",
