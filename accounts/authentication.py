@@ -31,11 +31,16 @@ class CognitoAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[User, cognito.Identity] | None:
         """None without credentials. Raises ``AuthenticationFailed`` or ``AuthenticationUnavailable``."""
+        identity = self.identify(request)
+        return (admitted(identity), identity) if identity else None
+
+    def identify(self, request: Request) -> cognito.Identity | None:
+        """What the token says, without a look at the database. Raises as ``authenticate`` does."""
         try:
             token = cognito.bearer_token(request.META.get("HTTP_AUTHORIZATION"))
             if token is None:
                 return None
-            identity = _verifier(
+            return _verifier(
                 settings.COGNITO_USER_POOL_ID,
                 tuple(settings.COGNITO_CLIENT_IDS),
                 tuple(settings.COGNITO_TOKEN_USE),
@@ -47,15 +52,19 @@ class CognitoAuthentication(BaseAuthentication):
         except KeysUnavailable as error:
             log.exception("no key to check a token with")
             raise AuthenticationUnavailable from error
-        user = User.objects.seen(identity.sub, identity.email, identity.origin_jti)
-        if not user.is_active or user.is_signed_out(identity.auth_time):
-            log.info("token refused: %s", "revoked" if user.is_active else "inactive")
-            raise AuthenticationFailed
-        return user, identity
 
     def authenticate_header(self, request: Request) -> str:
         """The challenge of a 401 (RFC 6750 section 3)."""
         return 'Bearer realm="shri"'
+
+
+def admitted(identity: cognito.Identity) -> User:
+    """The user of a good token. Raises ``AuthenticationFailed`` where it was made worthless since it was issued."""
+    user = User.objects.seen(identity.sub, identity.email, identity.origin_jti)
+    if not user.is_active or user.is_signed_out(identity.auth_time):
+        log.info("token refused: %s", "revoked" if user.is_active else "inactive")
+        raise AuthenticationFailed
+    return user
 
 
 def caller(request: Request) -> User:

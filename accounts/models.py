@@ -1,15 +1,17 @@
 """Who is calling: one row for each Cognito sub, and for each local staff account. Their API keys."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import PermissionsMixin
-from django.db import models
+from django.db import DEFAULT_DB_ALIAS, models
 from django.db.models import Exists, OuterRef
 
 from accounts.api_keys import ApiKey
 from accounts.fields import ExactCharField
+from accounts.prepared import Parameter, Prepared
 
 __all__ = ["ApiKey", "User", "UserManager"]
 
@@ -24,13 +26,11 @@ class UserManager(BaseUserManager["User"]):
         the sign-in ``origin_jti`` has been ended. An access token carries no e-mail: an empty one never erases what
         an ID token has told.
         """
-        ended = EndedSignIn.objects.filter(user=OuterRef("pk"), origin_jti=origin_jti)
-        callers = self.annotate(has_ended=Exists(ended))
-        user = callers.filter(pk=sub).first()
-        if user is None:
+        found = _callers(sub=sub, origin_jti=origin_jti)
+        if not found:
             self.get_or_create(id=sub, defaults={"email": email, "password": make_password(None)})
-            user = callers.get(pk=sub)
-        user.sign_in_has_ended = user.has_ended
+            found = _callers(sub=sub, origin_jti=origin_jti)
+        (user,) = found
         if email and user.email != email:
             self.filter(id=sub).update(email=email)
             user.email = email
@@ -119,3 +119,24 @@ class EndedSignIn(models.Model):
 
     def __str__(self) -> str:
         return f"{self.origin_jti} of {self.user_id}"
+
+
+_COLUMNS = [field.attname for field in User._meta.concrete_fields]
+
+
+def _caller(row: Sequence[Any]) -> User:
+    *values, has_ended = row
+    user = User.from_db(DEFAULT_DB_ALIAS, _COLUMNS, values)
+    user.sign_in_has_ended = has_ended
+    return user
+
+
+def ended(user: str) -> Exists:
+    """Whether the sign-in ``origin_jti``, a :class:`Parameter`, of ``user``, a column, has been ended."""
+    asked = Parameter("origin_jti", EndedSignIn._meta.get_field("origin_jti"))
+    return Exists(EndedSignIn.objects.filter(user=OuterRef(user), origin_jti=asked))
+
+
+_callers = Prepared(
+    lambda: User.objects.filter(pk=Parameter("sub", User._meta.pk)).values_list(*_COLUMNS, ended("pk")), _caller
+)

@@ -3,9 +3,11 @@
 Every app reads its input with these. They stand in the lowest one, because imports point down.
 """
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
+from django.http import QueryDict
 from rest_framework import serializers
 from rest_framework.fields import empty
 
@@ -37,6 +39,8 @@ class QuerySerializer(StrictSerializer):
     def parameters(self) -> dict[str, Any]:
         """What was asked for. Raises ``InvalidQuery``, also for a name that stands twice."""
         sent = self.initial_data
+        if not sent:
+            return dict(_defaults(type(self)))
         repeated = [name for name in sent if len(sent.getlist(name)) > 1]
         if repeated:
             raise InvalidQuery({name[:50]: ["This stands more than once. Say it once."] for name in repeated})
@@ -46,6 +50,15 @@ class QuerySerializer(StrictSerializer):
             raise InvalidQuery(error.detail) from error
         found: dict[str, Any] = self.validated_data
         return found
+
+
+@functools.cache
+def _defaults(query: type[QuerySerializer]) -> dict[str, Any]:
+    """What a query string that is empty asks for: made once, as most are."""
+    empty_one = query(data=QueryDict())
+    empty_one.is_valid(raise_exception=True)
+    found: dict[str, Any] = empty_one.validated_data
+    return found
 
 
 class TruthField(serializers.BooleanField):

@@ -11,7 +11,6 @@ first answer; "warm" is the handler itself, from the event's text to the answer'
 
 import argparse
 import json
-import re
 import shutil
 import statistics
 import subprocess
@@ -19,9 +18,10 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple, cast
 
 from benchmarks import answers, events, layout, ledger, rows, stacks
+from benchmarks.long_audio import memory_mb
 from benchmarks.stacks import Stack
 from benchmarks.surroundings import Surroundings, surroundings
 from local.aws.lambda_runtime import LambdaRuntime
@@ -35,7 +35,7 @@ class Looping:
 
     def __init__(self, stack: Stack, around: Surroundings) -> None:
         command = [str(stacks.python()), "-s", "-B", "-u", str(stacks.HERE / "loop.py"), stack.handler]
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         self._process = subprocess.Popen(
             command,
             cwd=stack.tree,
@@ -45,6 +45,7 @@ class Looping:
             stderr=self._log,
             text=True,
         )
+        self._pipes = cast(tuple[IO[str], IO[str]], (self._process.stdin, self._process.stdout))
 
     @property
     def pid(self) -> int:
@@ -53,10 +54,10 @@ class Looping:
 
     def call(self, asked: list[Any], *, answers: bool = False) -> Any:
         """Hands the events over; see ``benchmarks/loop.py``."""
-        assert self._process.stdin and self._process.stdout
-        self._process.stdin.write(json.dumps({"events": asked, "answers": answers}) + "\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
+        asking, answering = self._pipes
+        asking.write(json.dumps({"events": asked, "answers": answers}) + "\n")
+        asking.flush()
+        line = answering.readline()
         if not line:
             self._log.seek(0)
             sys.exit(f"A stack has ended:\n{self._log.read().decode()}")
@@ -112,7 +113,9 @@ def kinds(around: Surroundings, stored: rows.Stored, known: str) -> list[Kind]:
     ]
 
 
-def measure_warm(around: Surroundings, made: list[Stack], stored: rows.Stored, rounds: int, book: ledger.Ledger) -> None:
+def measure_warm(
+    around: Surroundings, made: list[Stack], stored: rows.Stored, rounds: int, book: ledger.Ledger
+) -> None:
     """Every kind, in blocks that take turns; and the memory after a thousand requests."""
     running = {stack.name: Looping(stack, around) for stack in made}
     try:
@@ -139,12 +142,12 @@ def measure_memory(around: Surroundings, made: list[Stack], stored: rows.Stored,
         with _runtime(around, stack) as runtime:
             for _ in range(REQUESTS_FOR_MEMORY):
                 runtime.invoke(event)
-            found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{runtime.pid}/status").read_text("utf-8"))
-            assert found
-            book.add("memory after 1,000 requests", stack.name, "MB", int(found[1]) / 1024)
+            book.add("memory after 1,000 requests", stack.name, "MB", memory_mb(process=str(runtime.pid)))
 
 
-def measure_cold(around: Surroundings, made: list[Stack], stored: rows.Stored, rounds: int, book: ledger.Ledger) -> None:
+def measure_cold(
+    around: Surroundings, made: list[Stack], stored: rows.Stored, rounds: int, book: ledger.Ledger
+) -> None:
     """From the start of the process to the first answer, once in each turn."""
     token = around.pool.issue(stored.sub, "alice@example.com", "access")
     event = json.dumps(events.rest("GET", "/videos", token=token)).encode()

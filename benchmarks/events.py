@@ -23,7 +23,7 @@ _BROWSER = {
 
 
 def rest(method: str, path: str, *, token: str, body: Any = None, headers: dict[str, str] | None = None) -> Any:
-    """https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html"""
+    """One of https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html."""
     sent = _BROWSER | {"Authorization": f"Bearer {token}"} | (headers or {})
     if body is not None:
         sent["Content-Type"] = "application/json"

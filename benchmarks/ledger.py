@@ -47,7 +47,9 @@ class Ledger:
 
     def table(self) -> str:
         """A line for each figure: medians with the quarters between which half of the rounds lie, ratios, bars."""
-        lines = [f"{'':34}{'reference':>22}{'floor':>20}{'ours':>20}{'of ref.':>10}{'bar':>6}{'of floor':>10}{'bar':>6}"]
+        lines = [
+            f"{'':34}{'reference':>22}{'floor':>20}{'ours':>20}{'of ref.':>10}{'bar':>6}{'of floor':>10}{'bar':>6}"
+        ]
         for (name, unit), by_stack in self._found.items():
             scale = 1 if unit == "MB" else 1e3
             cells = [_cell([value / scale for value in by_stack[stack]]) for stack in ("reference", "floor", "ours")]

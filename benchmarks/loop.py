@@ -19,12 +19,12 @@ class Context:
     function_name = "yt-backend-default"
 
     @staticmethod
-    def get_remaining_time_in_millis():
+    def get_remaining_time_in_millis() -> int:
         """As at the begin."""
         return 29_000
 
 
-def main():
+def main() -> None:
     """Until the input ends."""
     module, _, name = sys.argv[1].rpartition(".")
     handler = getattr(importlib.import_module(module), name)

@@ -193,7 +193,7 @@ def copy(count: int) -> None:
         )
         while have < count:
             number += 1
-            wanted = f"SELECT id FROM originals LIMIT {count - have}"  # noqa: S608
+            wanted = f"SELECT id FROM originals LIMIT {count - have}"
             cursor.execute(f"CREATE OR REPLACE TEMPORARY TABLE wanted (PRIMARY KEY (id)) AS {wanted}")
             for model, key in ((Video, "id"), (Attempt, "video_id"), (Transcript, "video_id")):
                 cursor.execute(_copying(model, key, number))
@@ -225,7 +225,7 @@ def _copying(model: Any, key: str, number: int) -> str:
         columns.append(f"`{column}`")
         values.append(value)
     table = model._meta.db_table
-    chosen = f"SELECT {', '.join(values)} FROM `{table}` t JOIN wanted ON wanted.id = t.`{key}`"  # noqa: S608
+    chosen = f"SELECT {', '.join(values)} FROM `{table}` t JOIN wanted ON wanted.id = t.`{key}`"
     return f"INSERT INTO `{table}` ({', '.join(columns)}) {chosen}"
 
 

@@ -76,9 +76,8 @@ def surroundings() -> Iterator[Surroundings]:
 
 
 def _queue(endpoint: str) -> str:
-    client: Any = boto3.client(
-        "sqs", endpoint_url=endpoint, region_name=REGION, aws_access_key_id="testing", aws_secret_access_key="testing"
-    )
+    key = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+    client: Any = boto3.client("sqs", endpoint_url=endpoint, region_name=REGION, **key)
     for _ in range(200):
         try:
             return str(client.create_queue(QueueName="jobs")["QueueUrl"])

@@ -80,10 +80,6 @@ class _NullWhenEmpty:
         return super().get_attribute(instance) or None  # type: ignore[misc]
 
 
-class KnownText(_NullWhenEmpty, serializers.CharField):
-    """Text, or null while it is not known."""
-
-
 class KnownChoice(_NullWhenEmpty, serializers.ChoiceField):
     """One of a few words, or null."""
 
@@ -106,15 +102,19 @@ class AttemptErrorSerializer(serializers.Serializer[Any]):
 class VideoSerializer(serializers.ModelSerializer[Video]):
     """A video as the API shows it. Storage keys, leases and fences stay inside."""
 
-    title = KnownText(allow_null=True, read_only=True)
-    channel = KnownText(allow_null=True, read_only=True)
+    # For the OpenAPI document alone: what is answered is made by videos.shown.
+
+    title = serializers.CharField(allow_null=True, read_only=True)
+    channel = serializers.CharField(allow_null=True, read_only=True)
     thumbnail_url = serializers.URLField(read_only=True)
-    language = serializers.SerializerMethodField(
-        help_text="The transcript's; until there is one, the one asked for. BCP 47."
+    language = serializers.CharField(
+        allow_null=True, read_only=True, help_text="The transcript's; until there is one, the one asked for. BCP 47."
     )
-    source = KnownChoice(choices=Video.Source.values, allow_null=True, read_only=True)  # type: ignore[assignment]
-    stage = KnownChoice(choices=Video.Stage.values, allow_null=True, read_only=True)
-    error = serializers.SerializerMethodField()
+    source = serializers.ChoiceField(choices=Video.Source.values, allow_null=True, read_only=True)  # type: ignore[assignment]
+    stage = serializers.ChoiceField(choices=Video.Stage.values, allow_null=True, read_only=True)
+    error = ErrorSerializer(
+        allow_null=True, read_only=True, help_text="The last failure, until the next attempt begins."
+    )
 
     class Meta:
         model = Video
@@ -140,17 +140,6 @@ class VideoSerializer(serializers.ModelSerializer[Video]):
             "completed_at",
         ]
         read_only_fields = fields
-
-    def get_language(self, video: Video) -> str | None:
-        """What is known of the language."""
-        return video.language or video.wanted_language or None
-
-    @extend_schema_field(ErrorSerializer(allow_null=True))
-    def get_error(self, video: Video) -> dict[str, Any] | None:
-        """The last failure, until the next attempt begins."""
-        if not video.error_code:
-            return None
-        return {"code": video.error_code, "detail": video.error_detail, "retryable": video.error_retryable}
 
 
 class AttemptSerializer(serializers.ModelSerializer[Attempt]):

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 from django.core import signing
 from django.core.files.storage import default_storage
-from django.db.models import Q
 from django.http import FileResponse, HttpResponseRedirect
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
@@ -21,8 +20,10 @@ from rest_framework.views import APIView
 
 from accounts.authentication import caller
 from accounts.identifiers import identifier
+from accounts.own_rows import OwnRows
 from videos import facts, files, idempotency, services
 from videos.models import Video
+from videos.own_videos import find_own_video, own_videos
 from videos.rate_limit import KEY_HEADER, KeyMismatch, Metered, idempotency_key, limit_headers
 from videos.serializers import (
     AnalyzeSerializer,
@@ -32,6 +33,7 @@ from videos.serializers import (
     VideoPageSerializer,
     VideoSerializer,
 )
+from videos.shown import ShownColumns, shown
 
 POLL_SECONDS = 2  # how soon it is worth asking again while a video is in work
 
@@ -58,12 +60,18 @@ class StorageUnavailable(APIException):
     wait = 5
 
 
+class NoVideo(NotFound):
+    """404: also for another user's video, and for what is no id."""
+
+    default_detail = "You have no video with this id. GET /videos lists yours; ids are UUIDs."
+
+
 def own_video(request: Request, video_id: str) -> Video:
     """The caller's video of this id. Raises ``NotFound``, also for another user's and for what is no id."""
     try:
         video = Video.objects.for_user(caller(request)).get(pk=identifier(video_id))
     except Video.DoesNotExist as error:
-        raise NotFound("You have no video with this id. GET /videos lists yours; ids are UUIDs.") from error
+        raise NoVideo from error
     facts.learnt(video_id=str(video.pk))
     return video
 
@@ -108,10 +116,10 @@ class AnalyzeView(Metered):
             raise Conflict(
                 "deleted", "The video that this Idempotency-Key started was deleted. Use a new key."
             ) from error
-        return accepted(request, video) if started else Response(VideoSerializer(video).data, headers=_location(video))
+        return accepted(request, video) if started else Response(shown(video), headers=_location(video))
 
 
-def _poll_in(video: Video) -> int:
+def _poll_in(video: ShownColumns) -> int:
     """Seconds after which there may be news."""
     wait = (video.retry_at - timezone.now()).total_seconds() if video.retry_at else 0
     return max(POLL_SECONDS, int(wait))
@@ -120,14 +128,14 @@ def _poll_in(video: Video) -> int:
 def accepted(request: Request, video: Video) -> Response:
     """202 with where to look and when."""
     headers = _location(video) | {"Retry-After": str(POLL_SECONDS)}
-    return Response(VideoSerializer(video).data, status=status.HTTP_202_ACCEPTED, headers=headers)
+    return Response(shown(video), status=status.HTTP_202_ACCEPTED, headers=headers)
 
 
 def _location(video: Video) -> dict[str, str]:
     return {"Location": reverse("video", [video.pk])}
 
 
-class VideoListView(GenericAPIView[Video]):
+class VideoListView(OwnRows, GenericAPIView[Video]):
     """``GET /videos``."""
 
     @extend_schema(
@@ -140,17 +148,19 @@ class VideoListView(GenericAPIView[Video]):
     def get(self, request: Request) -> Response:
         """Your videos, newest first. Follow `next` for more."""
         wanted = VideoListQuery(data=request.query_params).parameters()
-        videos = Video.objects.for_user(caller(request))
-        if state := wanted.get("status"):
-            videos = videos.filter(status=state)
-        for word in wanted.get("search", "").split():
-            videos = videos.filter(Q(title__icontains=word) | Q(channel__icontains=word))
-        order = wanted["ordering"]
-        page = self.paginate_queryset(videos.order_by(order, "-id" if order.startswith("-") else "id"))
-        return self.get_paginated_response(VideoSerializer(page, many=True).data)
+        asked = own_videos(
+            self.credentials(),
+            order=wanted["ordering"],
+            status=wanted.get("status", ""),
+            words=wanted.get("search", "").split(),
+        )
+        page: list[ShownColumns] = self.paginate_queryset(asked)  # type: ignore[assignment, arg-type]
+        if not page or self.is_news(page[0].email):
+            self.confirm()
+        return self.get_paginated_response([shown(video) for video in page])
 
 
-class VideoDetailView(APIView):
+class VideoDetailView(OwnRows):
     """``GET`` and ``DELETE /videos/{id}``."""
 
     @extend_schema(
@@ -158,10 +168,15 @@ class VideoDetailView(APIView):
     )
     def get(self, request: Request, id: str) -> Response:  # noqa: A002
         """Where a video stands. While it is in work, `Retry-After` says when to ask again."""
-        video = own_video(request, id)
+        video = find_own_video(self.credentials(), identifier(id))
+        if video is None:
+            raise NoVideo
+        if self.is_news(video.email):
+            self.confirm()
+        facts.learnt(video_id=str(video.id))
         working = video.status in (Video.Status.QUEUED, Video.Status.PROCESSING)
         headers = {"Retry-After": str(_poll_in(video))} if working else {}
-        return Response(VideoSerializer(video).data, headers=headers)
+        return Response(shown(video), headers=headers)
 
     @extend_schema(
         responses={204: OpenApiResponse(None, "Gone.")},
@@ -219,7 +234,7 @@ class CancelView(APIView):
         video = own_video(request, id)
         if not cancelled:
             raise Conflict(video.status, f"This video is {video.status} already. There is nothing to cancel.")
-        return Response(VideoSerializer(video).data)
+        return Response(shown(video))
 
 
 class AttemptListView(APIView):

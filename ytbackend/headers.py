@@ -17,6 +17,7 @@ from django.http.response import HttpResponseBase
 from django.utils.log import log_response
 
 from ytbackend import request_id
+from ytbackend.pages import is_page
 
 Middleware = Callable[[HttpRequest], HttpResponseBase]
 
@@ -67,11 +68,6 @@ def guarded(get_response: Middleware) -> Middleware:
         return response
 
     return answer
-
-
-def is_page(path: str) -> bool:
-    """Whether people look at it in a browser."""
-    return path in ("/docs", "/admin") or path.startswith("/admin/")
 
 
 def _make_legible(response: HttpResponse) -> None:

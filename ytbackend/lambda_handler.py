@@ -171,9 +171,8 @@ def _headers(sent: Event) -> dict[str, list[str]]:
     for name, values in sent.items():
         if "_" not in name and (found := _list(values)):
             headers.setdefault(spelled.setdefault(name.lower(), name), []).extend(found)
-    for name, values in headers.items():
-        if name.lower() == "cookie":  # a browser may send it in several lines (RFC 9113, 8.2.3)
-            headers[name] = ["; ".join(values)]
+    if cookie := spelled.get("cookie"):  # a browser may send it in several lines (RFC 9113, 8.2.3)
+        headers[cookie] = ["; ".join(headers[cookie])]
     return headers
 
 

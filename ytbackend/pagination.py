@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.core.exceptions import ValidationError as DjangoValidationError
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Field, Model, Q, QuerySet
 from django.utils import timezone
 from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
+
+from accounts.prepared import Parameter, Prepared, Question
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView  # which imports this module
@@ -49,18 +51,20 @@ class KeysetPagination(BasePagination):
     page_size_query_param = "page_size"
 
     def paginate_queryset(self, queryset: Any, request: Request, view: "APIView | None" = None) -> list[Any]:
-        """The rows of the page that ``?cursor=`` and ``?page_size=`` ask for. Raises ``BadCursor``."""
+        """The rows of the page that ``?cursor=`` and ``?page_size=`` ask for. Raises ``BadCursor``.
+
+        Takes a queryset, or a :class:`Question`, whose SQL is then written once for each shape.
+        """
         self._address = request.build_absolute_uri()
-        self._order = str(queryset.query.order_by[0])
+        asked = queryset if isinstance(queryset, Question) else None
+        self._order = asked.order if asked else str(queryset.query.order_by[0])
         size = int(request.query_params.get(self.page_size_query_param) or self.page_size)  # checked by the view
         token = request.query_params.get("cursor")
         position = _read(token) if token else None
         backwards = position is not None and position.backwards
-        if position is not None:
-            queryset = self._beyond(queryset, position)
-        if backwards:
-            queryset = queryset.reverse()
-        rows = list(queryset[: size + 1])
+        rows = (
+            _ask(asked, self._order, position, size + 1) if asked else _rows(queryset, self._order, position, size + 1)
+        )
         more, rows = len(rows) > size, rows[:size]
         if backwards:
             rows.reverse()
@@ -72,30 +76,72 @@ class KeysetPagination(BasePagination):
         """The page with its neighbours."""
         return Response({"next": self._next, "previous": self._previous, "results": data})
 
-    def _beyond(self, queryset: QuerySet[Model], position: _Position) -> QuerySet[Model]:
-        column = self._order.lstrip("-")
-        if position.order != self._order:
-            raise BadCursor
-        try:
-            value = getattr(queryset.model, column).field.to_python(position.value)
-            row = queryset.model._meta.pk.to_python(position.id)
-        except DjangoValidationError as error:
-            raise BadCursor from error
-        if hasattr(value, "tzinfo") and (timezone.is_naive(value) or not 1 < value.year < 9999):
-            raise BadCursor
-        side = "lt" if self._order.startswith("-") != position.backwards else "gt"
-        # The first condition follows from the second; it is what lets MySQL start in the middle of the index.
-        return queryset.filter(
-            Q((f"{column}__{side}e", value)) & (Q((f"{column}__{side}", value)) | Q((f"id__{side}", row)))
-        )
-
     def _link(self, rows: Sequence[Any], *, backwards: bool) -> str:
         row = rows[0] if backwards else rows[-1]
         value = getattr(row, self._order.lstrip("-"))
         text = value if isinstance(value, str) else value.isoformat()
-        position = json.dumps(_Position(self._order, text, str(row.pk), backwards), ensure_ascii=False)
+        position = json.dumps(_Position(self._order, text, str(row.id), backwards), ensure_ascii=False)
         token = base64.urlsafe_b64encode(position.encode()).rstrip(b"=").decode()
         return str(replace_query_param(self._address, "cursor", token))
+
+
+def _rows(queryset: "QuerySet[Model]", order: str, position: _Position | None, count: int) -> list[Any]:
+    if position is None:
+        return list(queryset[:count])
+    value, row = _point(queryset.model, order, position)
+    return list(_beyond(queryset, order, value, row, backwards=position.backwards)[:count])
+
+
+_prepared: dict[Any, Prepared[Any]] = {}  # by shape: as many as there are orders, filters, directions and page sizes
+
+
+def _ask(question: "Question[Any]", order: str, position: _Position | None, count: int) -> list[Any]:
+    backwards = None if position is None else position.backwards
+    shape = (question.shape, order, backwards, count)
+    if shape not in _prepared:
+        _prepared[shape] = Prepared(lambda: _page(question, order, backwards, count), question.row)
+    if position is None:
+        return _prepared[shape](**question.values)
+    value, row = _point(question.model, order, position)
+    return _prepared[shape](**question.values, beyond=value, beyond_id=row)
+
+
+def _page(question: "Question[Any]", order: str, backwards: bool | None, count: int) -> "QuerySet[Any, Any]":
+    rows = question.build().order_by(order, "-id" if order.startswith("-") else "id")
+    if backwards is not None:
+        column = _column(question.model, order)
+        beyond, row = Parameter("beyond", column), Parameter("beyond_id", question.model._meta.pk)
+        rows = _beyond(rows, order, beyond, row, backwards=backwards)
+    return rows[:count]
+
+
+def _column(model: type[Model], order: str) -> "Field[Any, Any]":
+    return model._meta.get_field(order.lstrip("-"))  # type: ignore[return-value]  # no list goes by a relation
+
+
+def _point(model: type[Model], order: str, position: _Position) -> tuple[Any, Any]:
+    """The value and the id of the row where the page begins. Raises ``BadCursor``."""
+    if position.order != order:
+        raise BadCursor
+    try:
+        value = _column(model, order).to_python(position.value)
+        row = model._meta.pk.to_python(position.id)
+    except DjangoValidationError as error:
+        raise BadCursor from error
+    if hasattr(value, "tzinfo") and (timezone.is_naive(value) or not 1 < value.year < 9999):
+        raise BadCursor
+    return value, row
+
+
+def _beyond(queryset: Any, order: str, value: Any, row: Any, *, backwards: bool) -> Any:
+    """What comes after this point, or before it, from there on."""
+    column = order.lstrip("-")
+    side = "lt" if order.startswith("-") != backwards else "gt"
+    # The first condition follows from the second; it is what lets MySQL start in the middle of the index.
+    queryset = queryset.filter(
+        Q((f"{column}__{side}e", value)) & (Q((f"{column}__{side}", value)) | Q((f"id__{side}", row)))
+    )
+    return queryset.reverse() if backwards else queryset
 
 
 def _read(token: str) -> _Position:

@@ -74,8 +74,11 @@ MIDDLEWARE = [
     "ytbackend.headers.ExactCors",
     "ytbackend.headers.own_host",
     "ytbackend.bounds.bounded",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.http.ConditionalGetMiddleware",  # an ETag of what is answered, and 304 for who has it
+    "ytbackend.pages.for_pages",
+]
+PAGE_MIDDLEWARE = [
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -107,7 +110,11 @@ SECURE_HSTS_PRELOAD = not DEBUG
 SESSION_COOKIE_SECURE = not DEBUG
 CSRF_COOKIE_SECURE = not DEBUG
 X_FRAME_OPTIONS = "DENY"
-SILENCED_SYSTEM_CHECKS = ["security.W008"]  # SECURE_SSL_REDIRECT, see above
+SILENCED_SYSTEM_CHECKS = [
+    "security.W008",  # SECURE_SSL_REDIRECT, see above
+    # They look for what stands in PAGE_MIDDLEWARE.
+    *("admin.E408", "admin.E409", "admin.E410", "axes.W002", "security.W002", "security.W003"),
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
@@ -267,7 +274,8 @@ REST_FRAMEWORK = {
         "accounts.permissions.InScope",
     ],
     "DEFAULT_PARSER_CLASSES": ["ytbackend.api.BoundedJSONParser"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "ytbackend.api.RememberedNegotiation",
+    "DEFAULT_RENDERER_CLASSES": ["ytbackend.api.FastJSONRenderer"],
     "DEFAULT_PAGINATION_CLASS": "ytbackend.pagination.KeysetPagination",
     "DEFAULT_METADATA_CLASS": "ytbackend.api.AllowedMethods",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",

@@ -35,6 +35,8 @@ from tests.guards.table import (
 )
 from tests.tokens import ALICE, BOB, CHARLIE
 from transcripts.models import Transcript
+from videos import own_videos
+from ytbackend import pagination
 
 OURS = ("accounts", "videos", "transcripts")
 
@@ -236,3 +238,9 @@ def _belongs(sub: str, *rows: Any) -> bool:
 def alice_gets_it(world: World, operation: Operation) -> bool:
     """Whether one of her ways leads to something; else it shows nothing that others were refused."""
     return any(attempt.by(world.clients["alice"], operation).status_code < 400 for attempt in tries(world, operation))
+
+
+def unprepared(monkeypatch: Any) -> None:
+    """Forgets SQL that was written before a hole was there."""
+    monkeypatch.setattr(pagination, "_prepared", {})
+    monkeypatch.setattr(own_videos, "_with_id", own_videos._with_id.anew())

@@ -12,6 +12,8 @@ from tests.conftest import messages
 from tests.tokens import ALICE, BOB
 from transcripts.models import Transcript
 from videos.models import Deletion, Video
+from videos.serializers import VideoSerializer
+from videos.shown import shown
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -340,3 +342,43 @@ def test_it_answers_404_where_no_audio_is_stored(alice):
 
     assert answer.status_code == 404
     assert "captions" in answer.json()["detail"]
+
+
+def test_what_is_answered_is_what_the_document_describes(alice):
+    assert list(shown(builders.queued())) == list(VideoSerializer().fields)
+
+
+# --- who has it already
+
+
+def test_who_has_it_as_it_is_is_not_sent_it_again(alice):
+    address = f"/videos/{builders.completed().pk}"
+    etag = alice.get(address)["ETag"]
+
+    answer = alice.get(address, HTTP_IF_NONE_MATCH=etag)
+
+    assert (answer.status_code, answer.content, answer["ETag"]) == (304, b"", etag)
+
+
+def test_what_has_changed_is_sent_again(alice):
+    video = builders.queued()
+    etag = alice.get(f"/videos/{video.pk}")["ETag"]
+    video.cancel()
+
+    answer = alice.get(f"/videos/{video.pk}", HTTP_IF_NONE_MATCH=etag)
+
+    assert (answer.status_code, answer.json()["status"]) == (200, "failed")
+
+
+def test_a_list_that_is_known_is_not_sent_again(alice):
+    builders.completed()
+    etag = alice.get("/videos")["ETag"]
+
+    assert alice.get("/videos", HTTP_IF_NONE_MATCH=etag).status_code == 304
+
+
+def test_another_users_tag_is_worth_nothing(alice, bob):
+    address = f"/videos/{builders.completed().pk}"
+    etag = alice.get(address)["ETag"]
+
+    assert bob.get(address, HTTP_IF_NONE_MATCH=etag).status_code == 404

@@ -7,14 +7,16 @@ from typing import Any
 import pytest
 from django.core.servers.basehttp import WSGIRequestHandler
 from django.db import connection
+from django.db.models import Q
 
 from accounts import strict
 from accounts.authentication import CognitoAuthentication
 from tests import builders
 from tests.guards import contract, document
+from tests.guards.ownership import unprepared
 from tests.tokens import ALICE
-from videos import serializers, views
-from videos.models import VideoQuerySet
+from videos import own_videos, views
+from videos import shown as shown_module
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -62,7 +64,8 @@ def broken(live_server, folder, only: str = VIDEO) -> str:
 
 
 def test_it_sees_that_one_user_reads_what_is_anothers(world, live_server, tmp_path, monkeypatch):
-    monkeypatch.setattr(VideoQuerySet, "for_user", lambda self, user: self.all())
+    monkeypatch.setattr(own_videos, "let_in", Q)
+    unprepared(monkeypatch)
 
     assert "received the `Video` that" in broken(live_server, tmp_path)
 
@@ -80,7 +83,8 @@ def test_it_sees_a_server_error(world, live_server, tmp_path, monkeypatch):
 
 
 def test_it_sees_an_answer_that_the_document_does_not_describe(world, live_server, tmp_path, monkeypatch):
-    monkeypatch.setattr(serializers.VideoSerializer, "get_language", lambda self, video: ["en"])
+    shown = shown_module.shown
+    monkeypatch.setattr(views, "shown", lambda video: shown(video) | {"language": ["en"]})
 
     assert "Response violates schema" in broken(live_server, tmp_path)
 

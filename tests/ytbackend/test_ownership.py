@@ -1,14 +1,16 @@
 """Whose is it: every operation of the OpenAPI document, tried with what belongs to somebody else."""
 
 import pytest
+from django.db.models import Q
 from django.urls import URLPattern, get_resolver
 from rest_framework.exceptions import NotFound
 
 from tests.guards import document, ownership, table
 from tests.guards.document import Operation
+from tests.guards.ownership import unprepared
 from tests.tokens import ALICE, BOB
 from transcripts.models import TranscriptQuerySet
-from videos import queue, views
+from videos import own_videos, queue, views
 from videos.models import Video, VideoQuerySet
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -80,9 +82,13 @@ def everything(self, user):
     return self.all()
 
 
+def nothing_asked():
+    return Q()
+
+
 HOLES = {
-    "all videos are everybody's": (VideoQuerySet, "for_user", everything, "get /videos"),
-    "each video is everybody's": (VideoQuerySet, "for_user", everything, "get /videos/{id}"),
+    "all videos are everybody's": (own_videos, "let_in", nothing_asked, "get /videos"),
+    "each video is everybody's": (own_videos, "let_in", nothing_asked, "get /videos/{id}"),
     "everybody deletes": (VideoQuerySet, "for_user", everything, "delete /videos/{id}"),
     "everybody retries": (VideoQuerySet, "for_user", everything, "post /videos/{id}/retry"),
     "everybody cancels": (VideoQuerySet, "for_user", everything, "post /videos/{id}/cancel"),
@@ -96,57 +102,58 @@ HOLES = {
 def test_the_walk_notices_that(world, monkeypatch, hole):
     where, method, code, name = HOLES[hole]
     monkeypatch.setattr(where, method, code)
+    unprepared(monkeypatch)
 
     with pytest.raises(AssertionError, match="bob, "):
         ownership.nothing_is_given_away(world, OPERATIONS[name])
 
 
 def test_the_walk_notices_an_answer_that_tells_what_is_there(world, monkeypatch):
-    def forbidden(request, video_id):
-        if Video.objects.filter(pk=video_id).exclude(user=request.user).exists():
+    def forbidden(credentials, video_id):
+        if Video.objects.filter(pk=video_id).exclude(user=credentials["sub"]).exists():
             raise NotFound("This video is not yours.")
-        return own_video(request, video_id)
+        return find_own_video(credentials, video_id)
 
-    own_video = views.own_video
-    monkeypatch.setattr(views, "own_video", forbidden)
+    find_own_video = own_videos.find_own_video
+    monkeypatch.setattr(views, "find_own_video", forbidden)
 
     with pytest.raises(AssertionError, match="tells it from nothing"):
         ownership.nothing_is_given_away(world, OPERATIONS["get /videos/{id}"])
 
 
 def test_the_walk_notices_an_answer_that_takes_longer_for_what_is_there(world, monkeypatch):
-    def slower(request, video_id):
+    def slower(credentials, video_id):
         if Video.objects.filter(pk=video_id).exists():
             Video.objects.count()
-        return own_video(request, video_id)
+        return find_own_video(credentials, video_id)
 
-    own_video = views.own_video
-    monkeypatch.setattr(views, "own_video", slower)
+    find_own_video = own_videos.find_own_video
+    monkeypatch.setattr(views, "find_own_video", slower)
 
     with pytest.raises(AssertionError, match="that can be measured"):
         ownership.nothing_is_given_away(world, OPERATIONS["get /videos/{id}"])
 
 
 def test_the_walk_notices_an_answer_that_is_right_and_a_change_all_the_same(world, monkeypatch):
-    def careless(request, video_id):
+    def careless(credentials, video_id):
         Video.objects.filter(pk=video_id).update(title="seen")
-        return own_video(request, video_id)
+        return find_own_video(credentials, video_id)
 
-    own_video = views.own_video
-    monkeypatch.setattr(views, "own_video", careless)
+    find_own_video = own_videos.find_own_video
+    monkeypatch.setattr(views, "find_own_video", careless)
 
     with pytest.raises(AssertionError, match="has changed"):
         ownership.nothing_is_given_away(world, OPERATIONS["get /videos/{id}"])
 
 
 def test_the_walk_notices_a_message_that_is_sent_for_somebody_else(world, monkeypatch):
-    def careless(request, video_id):
+    def careless(credentials, video_id):
         if hers := Video.objects.filter(pk=video_id).first():
             queue.send(hers)
-        return own_video(request, video_id)
+        return find_own_video(credentials, video_id)
 
-    own_video = views.own_video
-    monkeypatch.setattr(views, "own_video", careless)
+    find_own_video = own_videos.find_own_video
+    monkeypatch.setattr(views, "find_own_video", careless)
 
     with pytest.raises(AssertionError, match="messages"):
         ownership.nothing_is_given_away(world, OPERATIONS["get /videos/{id}"])

@@ -17,9 +17,7 @@ KEYS = {key.key_id: key for key in jwt.PyJWKSet.from_dict(json.loads(os.environ[
 bearer = HTTPBearer()
 
 
-def current_user(
-    credentials: HTTPAuthorizationCredentials = Depends(bearer), db: Session = Depends(get_db)
-) -> User:
+def current_user(credentials: HTTPAuthorizationCredentials = Depends(bearer), db: Session = Depends(get_db)) -> User:
     """The caller's row, made at the first call."""
     token = credentials.credentials
     try:

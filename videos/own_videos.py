@@ -1,0 +1,49 @@
+"""What callers read all the time: their own videos, with SQL that is written once a process."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from accounts.own_rows import columns, let_in
+from accounts.prepared import Parameter, Prepared, Question
+from videos.models import Video
+from videos.shown import COLUMNS, ShownColumns
+
+_LIKE_TITLE, _LIKE_CHANNEL = "title__icontains", "channel__icontains"
+
+
+def own_videos(
+    credentials: Mapping[str, Any], *, order: str, status: str, words: Sequence[str]
+) -> Question[ShownColumns]:
+    """A caller's videos, in this state and with these words in title or channel, where any are given.
+
+    ``credentials`` is of :meth:`accounts.own_rows.OwnRows.credentials`.
+    """
+    asked = {f"word{number}": word for number, word in enumerate(words)}
+
+    def build() -> "QuerySet[Any, Any]":
+        videos = _own_rows()
+        if status:
+            videos = videos.filter(status=Parameter("status", Video._meta.get_field("status")))
+        for word in asked:
+            titled = Parameter(word, Video._meta.get_field("title"))
+            videos = videos.filter(Q((_LIKE_TITLE, titled)) | Q((_LIKE_CHANNEL, titled)))
+        return videos
+
+    values = {**credentials, **asked, "status": status}
+    return Question(Video, ("videos", bool(status), len(words)), build, ShownColumns._make, values, order)
+
+
+def find_own_video(credentials: Mapping[str, Any], video_id: uuid.UUID) -> ShownColumns | None:
+    """A caller's video of this id; None also where there is no such caller any more."""
+    found = _with_id(**credentials, id=video_id)
+    return found[0] if found else None
+
+
+def _own_rows() -> "QuerySet[Any, Any]":
+    return Video.objects.filter(let_in()).values_list(*columns(*COLUMNS))
+
+
+_with_id = Prepared(lambda: _own_rows().filter(pk=Parameter("id", Video._meta.pk)), ShownColumns._make)
