@@ -52,7 +52,7 @@ def test_the_sql_is_written_once():
 @pytest.mark.parametrize("column", ["id", "created_at"])
 def test_ids_and_times_go_in_as_python_has_them(column):
     video = builders.queued()
-    wanted = Parameter("wanted", Video._meta.get_field(column))
+    wanted = Parameter("wanted", Video._meta.get_field(column))  # type: ignore[arg-type]
     question = Prepared(lambda: Video.objects.filter((column, wanted)).values_list("id"), tuple)
 
     assert question(wanted=getattr(video, column)) == [(video.pk,)]
