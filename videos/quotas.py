@@ -1,7 +1,7 @@
 """How much each user may use, how much is left, and what happens when nothing is.
 
 Counted are submissions a day and speech a month; videos and bytes kept are what the rows say. A rule is asked and
-its count written under the lock of the user's row, in the transaction of what it counts: any number of callers
+its count written under the user's lock, in the transaction of what it counts: any number of callers
 get exactly as much as there is, and a transaction that is undone has used nothing.
 """
 

@@ -1,7 +1,7 @@
 """What users have used, what is set aside for work that is under way, and what staff grant to one of them.
 
 These rows are written in the transactions of what they count, so that they cannot drift. Whoever locks both locks
-the user before the video: no two transactions can then wait for each other.
+the quota before the video: no two transactions can then wait for each other.
 """
 
 from datetime import date, datetime
@@ -24,10 +24,33 @@ def lock(user_id: str) -> datetime:
 
     SQLite has one writer at a time anyway. Raises ``UserErased``.
     """
-    moment: datetime | None = User.objects.select_for_update().filter(pk=user_id).values_list(Now(), flat=True).first()
-    if moment is None:
+    locked = QuotaLock.objects.select_for_update().filter(pk=user_id).values_list(Now(), flat=True)
+    if moment := locked.first():
+        return moment
+    # The first time: of many who are here at once, one makes the row. Were all to try, each would wait for each other.
+    if User.objects.select_for_update().filter(pk=user_id).values_list("pk").first() is None:
         raise UserErased(user_id)
-    return moment
+    if locked.first() is None:
+        QuotaLock.objects.create(pk=user_id)
+    return locked.get()
+
+
+class QuotaLock(models.Model):
+    """Whoever has locked it counts for this user.
+
+    Not the user's own row: every new transcript refers to that, and so a worker that is frozen while it writes one
+    would hold up whatever its user submits.
+    """
+
+    user = models.OneToOneField(
+        User, on_delete=models.CASCADE, primary_key=True, db_constraint=False, related_name="quota_lock"
+    )
+
+    class Meta:
+        db_table = "quota_locks"
+
+    def __str__(self) -> str:
+        return str(self.user_id)
 
 
 class UserQuota(models.Model):
@@ -54,7 +77,7 @@ class UsageQuerySet(models.QuerySet["Usage"]):
     """The two ways to count."""
 
     def add(self, user_id: str, kind: "Usage.Kind", period: date, amount: int) -> None:
-        """So much more. Who calls this holds the user's lock, or knows that the row is there."""
+        """So much more. Who calls this holds the quota's lock, or knows that the row is there."""
         if not self.filter(user_id=user_id, kind=kind, period=period).update(amount=F("amount") + amount):
             self.create(user_id=user_id, kind=kind, period=period, amount=amount)
 
@@ -88,7 +111,7 @@ class ReservationQuerySet(models.QuerySet["Reservation"]):
     """Written in the transactions of the video's transitions, and where a worker is about to listen."""
 
     def hold(self, video: VideoColumns, month: date, milliseconds: int) -> None:
-        """So much is set aside for this claim. Who calls this holds the locks of user and video."""
+        """So much is set aside for this claim. Who calls this holds the locks of quota and video."""
         self.create(video_id=video.pk, user_id=video.user_id, month=month, milliseconds=milliseconds, fence=video.fence)
         Usage.objects.add(video.user_id, Usage.Kind.SPEECH, month, 0)  # so that the row is there when it is charged
 
