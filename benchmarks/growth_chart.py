@@ -26,7 +26,7 @@ def draw(found: Mapping[tuple[str, str], Mapping[int, float]], path: Path) -> No
         panel.set_visible(False)
     for number, panel in enumerate(panels.flat):
         if number % COLUMNS == 0:
-            panel.set_ylabel("milliseconds a call")
+            panel.set_ylabel("ms of processor a call")
         if len(names) - COLUMNS <= number < len(names):
             panel.set_xlabel("videos in the table")
             panel.tick_params(labelbottom=True)
@@ -37,7 +37,8 @@ def draw(found: Mapping[tuple[str, str], Mapping[int, float]], path: Path) -> No
     figure.text(
         0.01,
         1 - 0.42 / figure.get_figheight(),
-        "Medians by the clock. Blue: a user with 1,000 videos. Red: one with half of all, at most 100,000.",
+        "Our processor time and the database's together, medians. "
+        "Blue: a user with 1,000 videos. Red: one with half of all videos, at most 100,000.",
         va="top",
         fontsize=10,
     )

@@ -32,10 +32,6 @@ class Loopback(NamedTuple):
         """An ID token of this user."""
         return self.pool.issue(sub, f"{sub}@example.com", "id", lifetime_s=86_400)
 
-    def database_cpu(self) -> float:
-        """Seconds that all threads of the server have had a processor."""
-        return cpu_seconds(self.server.pid)
-
 
 @contextlib.contextmanager
 def loopback(**settings: str) -> Iterator[Loopback]:

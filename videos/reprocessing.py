@@ -47,16 +47,28 @@ def slices(rows: "QuerySet[Video]") -> Iterator[list[uuid.UUID]]:
     By keyset, a window of the primary key after the other, so that no question takes long however few of
     a million rows it is about.
     """
-    every = Video.objects.all()
-    window = _ids(every, WINDOW)
-    while window:
-        yield from tens(_ids(rows.filter(pk__gte=window[0], pk__lte=window[-1])))
-        window = _ids(every.filter(pk__gt=window[-1]), WINDOW)
+    rest: list[uuid.UUID] = []
+    for window in _windows(rows):
+        rest += window
+        whole = len(rest) - len(rest) % queue.SENT_AT_ONCE
+        yield from tens(rest[:whole])
+        rest = rest[whole:]
+    yield from tens(rest)
 
 
-def _ids(rows: "QuerySet[Video]", limit: int | None = None) -> list[uuid.UUID]:
-    found = rows.order_by("pk").values_list("pk", flat=True)[:limit]
-    return repeated(lambda: list(found.all()), seconds=PATIENCE_SECONDS)
+def _windows(rows: "QuerySet[Video]") -> Iterator[list[uuid.UUID]]:
+    every = Video.objects.order_by("pk").values_list("pk", flat=True)
+    wanted = rows.order_by("pk").values_list("pk", flat=True)
+    after = uuid.UUID(int=0)
+    # Only where the window ends is asked for: its other ids are nobody's business.
+    while last := _asked(every.filter(pk__gt=after)[WINDOW - 1 : WINDOW]):
+        yield _asked(wanted.filter(pk__gt=after, pk__lte=last[0]))
+        after = last[0]
+    yield _asked(wanted.filter(pk__gt=after))
+
+
+def _asked(ids: "QuerySet[Video, uuid.UUID]") -> list[uuid.UUID]:
+    return repeated(lambda: list(ids.all()), seconds=PATIENCE_SECONDS)
 
 
 def counted(rows: "QuerySet[Video]") -> dict[tuple[str, str], int] | None:

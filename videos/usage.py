@@ -5,7 +5,7 @@ the quota before the video: no two transactions can then wait for each other.
 """
 
 from datetime import date, datetime
-from typing import ClassVar, Self
+from typing import ClassVar, Self, cast
 
 from django.db import models
 from django.db.models import F, Q
@@ -25,14 +25,22 @@ def lock(user_id: str) -> datetime:
     SQLite has one writer at a time anyway. Raises ``UserErased``.
     """
     locked = QuotaLock.objects.select_for_update().filter(pk=user_id).values_list(Now(), flat=True)
-    if moment := locked.first():
-        return moment
-    # The first time: of many who are here at once, one makes the row. Were all to try, each would wait for each other.
+    moment: datetime | None = locked.first()
+    if moment is None:
+        _make_lock(user_id)
+        moment = cast(datetime, locked.get())
+    return moment
+
+
+def _make_lock(user_id: str) -> None:
+    """The first time: of many who are here at once, one makes the row. Were all to try, they would wait for each other.
+
+    Raises ``UserErased``.
+    """
     if User.objects.select_for_update().filter(pk=user_id).values_list("pk").first() is None:
         raise UserErased(user_id)
-    if locked.first() is None:
+    if QuotaLock.objects.select_for_update().filter(pk=user_id).values_list("pk").first() is None:
         QuotaLock.objects.create(pk=user_id)
-    return locked.get()
 
 
 class QuotaLock(models.Model):
