@@ -117,7 +117,7 @@ def cpu_seconds(pid: int) -> float:
 @contextlib.contextmanager
 def started(command: list[str], environment: dict[str, str], port: int) -> Iterator["subprocess.Popen[bytes]"]:
     """A process that serves HTTP on a port of loopback, from when it answers until the end."""
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": None if os.environ.get("BENCH_LOG") else subprocess.DEVNULL}
     process = subprocess.Popen(
         command,
         env=environment,

@@ -7,7 +7,7 @@ the quota before the video: no two transactions can then wait for each other.
 from datetime import date, datetime
 from typing import ClassVar, Self, cast
 
-from django.db import models
+from django.db import connection, models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
@@ -33,14 +33,16 @@ def lock(user_id: str) -> datetime:
 
 
 def _make_lock(user_id: str) -> None:
-    """The first time: of many who are here at once, one makes the row. Were all to try, they would wait for each other.
+    """The first time. Of many who are here at once one makes the row, and the others wait for it.
 
-    Raises ``UserErased``.
+    They must not try it by INSERT alone: who finds a row there then shares a lock on it with others, and each waits
+    for the others to let go (https://dev.mysql.com/doc/refman/8.4/en/innodb-locks-set.html). Raises ``UserErased``.
     """
-    if User.objects.select_for_update().filter(pk=user_id).values_list("pk").first() is None:
+    if not User.objects.filter(pk=user_id).exists():
         raise UserErased(user_id)
-    if QuotaLock.objects.select_for_update().filter(pk=user_id).values_list("pk").first() is None:
-        QuotaLock.objects.create(pk=user_id)
+    unique = ["user"] if connection.features.supports_update_conflicts_with_target else None
+    made = [QuotaLock(user_id=user_id)]
+    QuotaLock.objects.bulk_create(made, update_conflicts=True, update_fields=["made_at"], unique_fields=unique)
 
 
 class QuotaLock(models.Model):
@@ -53,6 +55,7 @@ class QuotaLock(models.Model):
     user = models.OneToOneField(
         User, on_delete=models.CASCADE, primary_key=True, db_constraint=False, related_name="quota_lock"
     )
+    made_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         db_table = "quota_locks"

@@ -20,6 +20,7 @@ class Migration(migrations.Migration):
                         to=settings.AUTH_USER_MODEL,
                     ),
                 ),
+                ("made_at", models.DateTimeField(auto_now_add=True)),
             ],
             options={"db_table": "quota_locks"},
         ),
