@@ -2,11 +2,13 @@
 
 import contextlib
 import http.client
+import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +17,7 @@ from local.cognito import CLIENT_ID, JWKS_FILE, POOL_ID, Pool, pool_in
 from local.mariadb import Server
 from local.stack import end_with_parent, free_port
 
+SENT = "sent"  # a file, see benchmarks.queue_server
 # What a db.t4g.small has, and room for much to be written at once.
 MEMORY = ("--innodb-buffer-pool-size=1G", "--innodb-log-file-size=1G")
 
@@ -32,6 +35,11 @@ class Loopback(NamedTuple):
         """An ID token of this user."""
         return self.pool.issue(sub, f"{sub}@example.com", "id", lifetime_s=86_400)
 
+    def sent(self) -> Counter[str]:
+        """How often the queue has taken a message for each video."""
+        lines = (self.folder / SENT).read_text("utf-8").splitlines()
+        return Counter(json.loads(line)["video_id"] for line in lines)
+
 
 @contextlib.contextmanager
 def loopback(**settings: str) -> Iterator[Loopback]:
@@ -40,7 +48,7 @@ def loopback(**settings: str) -> Iterator[Loopback]:
     with (
         tempfile.TemporaryDirectory(prefix="bench-") as name,
         Server(port=port, options=("--skip-name-resolve", *MEMORY)) as server,
-        _moto() as aws_url,
+        _moto(Path(name, SENT)) as aws_url,
     ):
         folder = Path(name)
         with contextlib.closing(server.connect()) as connection, connection.cursor() as cursor:
@@ -95,16 +103,6 @@ def sqs() -> Any:
     return boto3.client("sqs")
 
 
-def messages(url: str) -> list[str]:
-    """Takes all out of the queue; the bodies."""
-    client, bodies = sqs(), []
-    while found := client.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
-        bodies += [message["Body"] for message in found]
-        taken = [{"Id": str(n), "ReceiptHandle": message["ReceiptHandle"]} for n, message in enumerate(found)]
-        client.delete_message_batch(QueueUrl=url, Entries=taken)
-    return bodies
-
-
 def cpu_seconds(pid: int) -> float:
     """All threads' time on a processor, of those that live; finer than the clock ticks of /proc/PID/stat."""
     spent = 0
@@ -140,9 +138,8 @@ def started(command: list[str], environment: dict[str, str], port: int) -> Itera
 
 
 @contextlib.contextmanager
-def _moto() -> Iterator[str]:
+def _moto(sent: Path) -> Iterator[str]:
     """SQS, not in our process: what it costs must not be taken for ours."""
     port = free_port()
-    command = [sys.executable, "-c", "from moto.server import main; main()", "-H", "127.0.0.1", "-p", str(port)]
-    with started(command, dict(os.environ), port):
+    with started([sys.executable, "-m", "benchmarks.queue_server", str(port), str(sent)], dict(os.environ), port):
         yield f"http://127.0.0.1:{port}"
