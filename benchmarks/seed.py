@@ -9,11 +9,12 @@ that are migrated.
 """
 
 import argparse
+import contextlib
 import os
 import random
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -63,13 +64,19 @@ class Maker:
         return min(self.now, day.replace(hour=int(noon), minute=self.random.randrange(60)))
 
 
-def videos(make: Maker, count: int, user_ids: list[str]) -> Iterator[tuple[Any, list[Any], Any]]:
-    """Videos, each with its attempts and, if it is complete, its transcript. None twice for a user."""
+def videos(
+    make: Maker, count: int, user_ids: list[str], given: Mapping[str, int]
+) -> Iterator[tuple[Any, list[Any], Any]]:
+    """Videos, each with its attempts and, if it is complete, its transcript. None twice for a user.
+
+    ``given``: so many for these; the others have the rest, a few of them very many.
+    """
     from transcripts.models import Transcript
     from videos.models import Attempt, Video
     from videos.youtube_url import watch_url
 
     words = WORDS.split(" ")
+    owners = [user_id for user_id, number in given.items() for _ in range(number)]
     for number in range(count):
         youtube_id = "".join(make.random.choices(LETTERS, k=7)) + f"{number % 10000:04}"
         created = make.moment()
@@ -78,7 +85,9 @@ def videos(make: Maker, count: int, user_ids: list[str]) -> Iterator[tuple[Any, 
             created = make.now - timedelta(seconds=make.random.random() * 7200)
         video = Video(
             id=make.uuid(),
-            user_id=user_ids[int(len(user_ids) * make.random.random() ** 3)],
+            user_id=owners[number]
+            if number < len(owners)
+            else user_ids[int(len(user_ids) * make.random.random() ** 3)],
             youtube_id=youtube_id,
             url=watch_url(youtube_id),
             title=" ".join(make.random.choices(words, k=make.random.randint(3, 9))).capitalize(),
@@ -147,8 +156,8 @@ def videos(make: Maker, count: int, user_ids: list[str]) -> Iterator[tuple[Any, 
         yield video, attempts, transcript
 
 
-def fill(count: int, users: int, *, seed: int = 1, days: int = 365) -> None:
-    """Writes the rows, and says how far it is."""
+def fill(count: int, users: int, *, given: Mapping[str, int] | None = None, seed: int = 1, days: int = 365) -> None:
+    """Writes the rows, and says how far it is. ``given``: users who have so many of the videos."""
     from django.db import connection, transaction
     from django.utils import timezone
 
@@ -156,27 +165,31 @@ def fill(count: int, users: int, *, seed: int = 1, days: int = 365) -> None:
     from transcripts.models import Transcript
     from videos.models import Attempt, Video
 
-    make = Maker(seed, timezone.now(), days)
+    make, given = Maker(seed, timezone.now(), days), given or {}
     people = [User(id=str(make.uuid()), email=f"user{n}@example.com", created_at=make.moment()) for n in range(users)]
-    _keep_given_times(User, Video, Transcript)
-    User.objects.bulk_create(people, batch_size=BATCH)
+    named = [User(id=user_id, email=f"{user_id}@example.com", created_at=make.moment()) for user_id in given]
     own = min(count, MADE) if connection.vendor == "mysql" else count
     batch: list[Any] = []
-    for number, made in enumerate(videos(make, own, [person.pk for person in people]), 1):
-        batch.append(made)
-        if len(batch) == BATCH or number == own:
-            with transaction.atomic():
-                Video.objects.bulk_create([video for video, _, _ in batch])
-                Attempt.objects.bulk_create([attempt for _, attempts, _ in batch for attempt in attempts])
-                Transcript.objects.bulk_create([transcript for _, _, transcript in batch if transcript])
-            batch = []
-            _tell(number)
+    with _given_times(User, Video, Transcript):
+        User.objects.bulk_create(people + named, batch_size=BATCH)
+        for number, made in enumerate(videos(make, own, [person.pk for person in people], given), 1):
+            batch.append(made)
+            if len(batch) == BATCH or number == own:
+                with transaction.atomic():
+                    Video.objects.bulk_create([video for video, _, _ in batch])
+                    Attempt.objects.bulk_create([attempt for _, attempts, _ in batch for attempt in attempts])
+                    Transcript.objects.bulk_create([transcript for _, _, transcript in batch if transcript])
+                batch = []
+                _tell(number)
     if own < count:
         copy(count)
 
 
-def copy(count: int) -> None:
-    """Copies what has ended until there are so many videos: each copy under other ids, and some hours earlier."""
+def copy(count: int, *, only: str = "", without: Collection[str] = ()) -> None:
+    """Copies what has ended until there are so many videos: each copy under other ids, and some hours earlier.
+
+    ``only``: of this user; ``without``: of nobody of these.
+    """
     from django.db import connection
 
     from transcripts.models import Transcript
@@ -188,33 +201,36 @@ def copy(count: int) -> None:
     number = 0
     with connection.cursor() as cursor:
         cursor.execute("SET SESSION foreign_key_checks = 0, unique_checks = 0")
+        whose = "user_id = %s" if only else "user_id NOT IN %s"
         cursor.execute(
-            "CREATE TEMPORARY TABLE originals AS SELECT id FROM videos WHERE status IN ('completed', 'failed')"
+            "CREATE OR REPLACE TEMPORARY TABLE originals AS "  # noqa: S608
+            f"SELECT id FROM videos WHERE status IN ('completed', 'failed') AND {whose}",
+            [only or (*without, "")],
         )
         while have < count:
             number += 1
             wanted = f"SELECT id FROM originals LIMIT {count - have}"
             cursor.execute(f"CREATE OR REPLACE TEMPORARY TABLE wanted (PRIMARY KEY (id)) AS {wanted}")
             for model, key in ((Video, "id"), (Attempt, "video_id"), (Transcript, "video_id")):
-                cursor.execute(_copying(model, key, number))
+                cursor.execute(_copying(model, key, number, salt=have))
             cursor.execute("SELECT COUNT(*) FROM wanted")
             have += cursor.fetchone()[0]
             _tell(have)
 
 
-def _copying(model: Any, key: str, number: int) -> str:
-    """The statement that copies a table's rows of the wanted videos."""
+def _copying(model: Any, key: str, number: int, salt: int) -> str:
+    """The statement that copies a table's rows of the wanted videos. No two copies have the same salt."""
     from django.db.models import DateTimeField, UUIDField
 
     columns, values = [], []
-    youtube_id = f"LEFT(MD5(CONCAT(youtube_id, {number})), 11)"
+    youtube_id = f"LEFT(MD5(CONCAT(youtube_id, '-', {salt})), 11)"
     for field in model._meta.concrete_fields:
         column, kind = field.column, field.target_field if field.is_relation else field
         if field.primary_key and not isinstance(kind, UUIDField):
             continue
         value = f"t.`{column}`"
         if isinstance(kind, UUIDField):
-            hashed = f"MD5(CONCAT(REPLACE(t.`{column}`, '-', ''), {number}))"
+            hashed = f"MD5(CONCAT(REPLACE(t.`{column}`, '-', ''), '-', {salt}))"
             value = f"INSERT(INSERT({hashed}, 13, 1, '4'), 17, 1, '8')"  # MariaDB takes real UUIDs only
         elif isinstance(kind, DateTimeField):
             value = f"t.`{column}` - INTERVAL {number * 7} HOUR"
@@ -233,11 +249,19 @@ def _tell(number: int) -> None:
     print(f"\r{number:,} videos", end="", file=sys.stderr, flush=True)
 
 
-def _keep_given_times(*models: Any) -> None:
-    """In this process: rows are as old as they are said to be."""
-    for model in models:
-        for field in model._meta.fields:
-            field.auto_now = field.auto_now_add = False
+@contextlib.contextmanager
+def _given_times(*models: Any) -> Iterator[None]:
+    """Rows are as old as they are said to be."""
+    fields = [field for model in models for field in model._meta.fields]
+    before = [(field, vars(field).copy()) for field in fields]
+    for field in fields:
+        field.auto_now = field.auto_now_add = False
+    try:
+        yield
+    finally:
+        for field, options in before:
+            vars(field).clear()
+            vars(field).update(options)
 
 
 def main() -> None:

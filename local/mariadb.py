@@ -46,6 +46,13 @@ class Server:
         """As root, by the socket."""
         return f"mysql://root@localhost/transcripts?unix_socket={self.socket}"
 
+    @property
+    def pid(self) -> int:
+        """Of the process that runs now."""
+        if self._process is None:
+            raise ProcessLookupError("The server is not running.")
+        return self._process.pid
+
     def __enter__(self) -> Self:
         install = ["mariadb-install-db", "--no-defaults", f"--datadir={self._data}", "--skip-test-db", *_AS_ROOT]
         install += ["--auth-root-authentication-method=normal"]

@@ -19,7 +19,7 @@ from videos.columns import VideoColumns
 from videos.deletions import Deletion
 from videos.figures import Hour, Snapshot
 from videos.idempotency import IdempotencyKey
-from videos.usage import Reservation, Usage, UserQuota, lock
+from videos.usage import QuotaLock, Reservation, Usage, UserQuota
 
 __all__ = [
     "Attempt",
@@ -28,6 +28,7 @@ __all__ = [
     "Deletion",
     "Hour",
     "IdempotencyKey",
+    "QuotaLock",
     "Reservation",
     "Snapshot",
     "Usage",
@@ -156,7 +157,6 @@ class Video(VideoColumns):
         ended = self._ended() | _NO_ERROR | {"status": self.Status.COMPLETED, "progress": 100, "completed_at": Now()}
         mine = Video.objects.select_for_update().filter(pk=self.pk, status=self.Status.COMPLETED, fence=self.fence)
         with transaction.atomic():
-            lock(self.user_id)  # a new transcript locks its user as well: users before videos
             said = {"source": source, "language": language, "s3_path": s3_path}
             kept = {"bytes_kept": bytes_kept}
             completed = self._end(Attempt.Outcome.COMPLETED, ended | said | kept, listened_ms=listened_ms)

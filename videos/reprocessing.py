@@ -1,12 +1,15 @@
 """Many videos started again, without drowning the database or the queue.
 
-Ten at a time, as many as SQS takes at once: one transaction, then one request. What was committed and could not be
-sent is in the state of every row whose message is lost: the sweep sends it. So it may be stopped, or killed, anywhere.
+Ten at a time, as many as SQS takes at once: one transaction, then one request, while the next ten are committed. What
+was committed and could not be sent is in the state of every row whose message is lost: the sweep sends it. So it may be
+stopped, or killed, anywhere.
 """
 
 import logging
 import uuid
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 from django.db import Error as DatabaseFailed
@@ -20,6 +23,7 @@ from videos.transactions import repeated
 log = logging.getLogger(__name__)
 
 WINDOW = 5000  # rows that one question looks at, whatever it is looking for
+SENDERS = 4  # requests to the queue under way at once: one takes about as long as four transactions
 PATIENCE_SECONDS = 30  # for a database that fails in passing: an operator waits
 
 Ids = Sequence[uuid.UUID]
@@ -47,16 +51,28 @@ def slices(rows: "QuerySet[Video]") -> Iterator[list[uuid.UUID]]:
     By keyset, a window of the primary key after the other, so that no question takes long however few of
     a million rows it is about.
     """
-    every = Video.objects.all()
-    window = _ids(every, WINDOW)
-    while window:
-        yield from tens(_ids(rows.filter(pk__gte=window[0], pk__lte=window[-1])))
-        window = _ids(every.filter(pk__gt=window[-1]), WINDOW)
+    rest: list[uuid.UUID] = []
+    for window in _windows(rows):
+        rest += window
+        whole = len(rest) - len(rest) % queue.SENT_AT_ONCE
+        yield from tens(rest[:whole])
+        rest = rest[whole:]
+    yield from tens(rest)
 
 
-def _ids(rows: "QuerySet[Video]", limit: int | None = None) -> list[uuid.UUID]:
-    found = rows.order_by("pk").values_list("pk", flat=True)[:limit]
-    return repeated(lambda: list(found.all()), seconds=PATIENCE_SECONDS)
+def _windows(rows: "QuerySet[Video]") -> Iterator[list[uuid.UUID]]:
+    every = Video.objects.order_by("pk").values_list("pk", flat=True)
+    wanted = rows.order_by("pk").values_list("pk", flat=True)
+    after = uuid.UUID(int=0)
+    # Only where the window ends is asked for: its other ids are nobody's business.
+    while last := _asked(every.filter(pk__gt=after)[WINDOW - 1 : WINDOW]):
+        yield _asked(wanted.filter(pk__gt=after, pk__lte=last[0]))
+        after = last[0]
+    yield _asked(wanted.filter(pk__gt=after))
+
+
+def _asked(ids: "QuerySet[Video, uuid.UUID]") -> list[uuid.UUID]:
+    return repeated(lambda: list(ids.all()), seconds=PATIENCE_SECONDS)
 
 
 def counted(rows: "QuerySet[Video]") -> dict[tuple[str, str], int] | None:
@@ -71,10 +87,39 @@ def counted(rows: "QuerySet[Video]") -> dict[tuple[str, str], int] | None:
 
 
 def start(ids: Ids, *, states: Sequence[Video.Status], mode: str | None = None, language: str | None = None) -> Started:
-    """Starts those of these ten that are in one of the states, and sends them. Raises what the database raises.
+    """Starts those of these ten that are in one of the states, and sends them. Raises what the database raises."""
+    (started,) = start_all([ids], states=states, mode=mode, language=language)
+    return started
 
-    Repeated after a COMMIT whose answer was lost, it knows its own work again.
+
+def start_all(
+    slices: Iterable[Ids],
+    *,
+    states: Sequence[Video.Status],
+    mode: str | None = None,
+    language: str | None = None,
+    ahead: int = SENDERS,
+) -> Iterator[Started]:
+    """The same for any number of tens, each sent while the next are committed; what became of them, in their order.
+
+    Nobody goes ahead before the first ten are sent, and then by one more each time, up to ``ahead``: where the queue is
+    down, few are left to the sweep. Whoever has heard of trouble ends ``slices``, and hears of those under way.
     """
+    under_way: deque[tuple[Ids, list[Video], Future[tuple[list[Video], str]]]] = deque()
+    allowed = 1
+    with ThreadPoolExecutor(ahead) as senders:
+        for ids in slices:
+            queued = _committed(ids, states, mode=mode, wanted_language=language)
+            under_way.append((ids, queued, senders.submit(_send, queued)))
+            if len(under_way) == allowed:
+                yield _settled(*under_way.popleft())
+                allowed = min(allowed + 1, ahead)
+        while under_way:
+            yield _settled(*under_way.popleft())
+
+
+def _committed(ids: Ids, states: Sequence[Video.Status], **wanted: str | None) -> list[Video]:
+    """Those that are started; repeated after a COMMIT whose answer was lost, it knows its own work again."""
     tried: dict[uuid.UUID, int] = {}  # under which fence
 
     def transfer() -> list[Video]:
@@ -83,13 +128,21 @@ def start(ids: Ids, *, states: Sequence[Video.Status], mode: str | None = None, 
             mine = [video for video in locked if _is_ours(video, tried)]
             fresh = [video for video in locked if video.status in states and video not in mine]
             tried.update({video.pk: video.fence for video in fresh})
-            _start_anew(fresh, mode=mode, wanted_language=language)
+            _start_anew(fresh, **wanted)
             for video in fresh:
                 video.fence += 1
             return mine + fresh
 
-    queued = repeated(transfer, seconds=PATIENCE_SECONDS)
-    sent, trouble = _send(queued)
+    return repeated(transfer, seconds=PATIENCE_SECONDS)
+
+
+def _settled(ids: Ids, queued: list[Video], sending: "Future[tuple[list[Video], str]]") -> Started:
+    """Waits for the queue, and writes down what it took."""
+    sent, trouble = sending.result()
+    try:
+        Video.objects.sent(sent)
+    except DatabaseFailed as error:
+        log.warning("%d videos were sent, and are sent once more by the next sweep: %s", len(sent), error)
     others = set(ids) - {video.pk for video in queued}
     left = dict(Video.objects.filter(pk__in=others).values_list("pk", "status"))
     unsent = [video for video in queued if video not in sent]
@@ -98,7 +151,8 @@ def start(ids: Ids, *, states: Sequence[Video.Status], mode: str | None = None, 
 
 def _locked(ids: Ids) -> list[Video]:
     """Whoever holds a row for long does not hold us up."""
-    return list(Video.objects.select_for_update(skip_locked=True).filter(pk__in=ids).order_by("pk"))
+    rows = Video.objects.select_for_update(skip_locked=True).only("status", "fence", "url", "user_id")
+    return list(rows.filter(pk__in=ids).order_by("pk"))
 
 
 def _is_ours(video: Video, tried: dict[uuid.UUID, int]) -> bool:
@@ -118,14 +172,10 @@ def _start_anew(videos: Sequence[Video], **wanted: str | None) -> None:
 
 
 def _send(videos: Sequence[Video]) -> tuple[list[Video], str]:
+    """Those that the queue took, and why it takes no more. Runs in a thread of its own: it asks no database."""
     if not videos:
         return [], ""
     try:
-        sent = queue.send_many(videos)
+        return queue.send_many(videos), ""
     except queue.QueueUnavailable as error:
         return [], str(error)
-    try:
-        Video.objects.sent(sent)
-    except DatabaseFailed as error:
-        log.warning("%d videos were sent, and are sent once more by the next sweep: %s", len(sent), error)
-    return sent, ""

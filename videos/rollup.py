@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from django.db import Error
-from django.db.models import Count, Max, Min, QuerySet, Sum
+from django.db.models import Count, Max, QuerySet, Sum
 from django.utils import timezone
 
 from accounts.models import User
@@ -73,7 +73,8 @@ def _count_hours(deadline: Deadline, now: datetime) -> int:
 def _unsettled(now: datetime) -> list[datetime]:
     """The hours that may differ from what is written down, newest first."""
     current = now.replace(minute=0, second=0, microsecond=0)
-    first = Video.objects.aggregate(first=Min("created_at"))["first"]
+    # MariaDB answers MIN() from the whole of an index that descends.
+    first = Video.objects.order_by("created_at").values_list("created_at", flat=True).first()
     if first is None:
         return []
     oldest = max(first.replace(minute=0, second=0, microsecond=0), current - timedelta(days=DAYS_SHOWN))

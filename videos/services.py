@@ -175,7 +175,7 @@ def _transfer(
 
     def transfer() -> Video | None:
         with transaction.atomic():
-            now = quotas.lock(video.user_id) if counted else None  # users before videos
+            now = quotas.lock(video.user_id) if counted else None  # before the video
             row = Video.objects.select_for_update().filter(pk=video.pk).first()
             if row is None:
                 return None

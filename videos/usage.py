@@ -1,13 +1,13 @@
 """What users have used, what is set aside for work that is under way, and what staff grant to one of them.
 
 These rows are written in the transactions of what they count, so that they cannot drift. Whoever locks both locks
-the user before the video: no two transactions can then wait for each other.
+the quota before the video: no two transactions can then wait for each other.
 """
 
 from datetime import date, datetime
-from typing import ClassVar, Self
+from typing import ClassVar, Self, cast
 
-from django.db import models
+from django.db import connection, models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
@@ -24,10 +24,44 @@ def lock(user_id: str) -> datetime:
 
     SQLite has one writer at a time anyway. Raises ``UserErased``.
     """
-    moment: datetime | None = User.objects.select_for_update().filter(pk=user_id).values_list(Now(), flat=True).first()
+    locked = QuotaLock.objects.select_for_update().filter(pk=user_id).values_list(Now(), flat=True)
+    moment: datetime | None = locked.first()
     if moment is None:
-        raise UserErased(user_id)
+        _make_lock(user_id)
+        moment = cast(datetime, locked.get())
     return moment
+
+
+def _make_lock(user_id: str) -> None:
+    """The first time. Of many who are here at once one makes the row, and the others wait for it.
+
+    They must not try it by INSERT alone: who finds a row there then shares a lock on it with others, and each waits
+    for the others to let go (https://dev.mysql.com/doc/refman/8.4/en/innodb-locks-set.html). Raises ``UserErased``.
+    """
+    if not User.objects.filter(pk=user_id).exists():
+        raise UserErased(user_id)
+    unique = ["user"] if connection.features.supports_update_conflicts_with_target else None
+    made = [QuotaLock(user_id=user_id)]
+    QuotaLock.objects.bulk_create(made, update_conflicts=True, update_fields=["made_at"], unique_fields=unique)
+
+
+class QuotaLock(models.Model):
+    """Whoever has locked it counts for this user.
+
+    Not the user's own row: every new transcript refers to that, and so a worker that is frozen while it writes one
+    would hold up whatever its user submits.
+    """
+
+    user = models.OneToOneField(
+        User, on_delete=models.CASCADE, primary_key=True, db_constraint=False, related_name="quota_lock"
+    )
+    made_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "quota_locks"
+
+    def __str__(self) -> str:
+        return str(self.user_id)
 
 
 class UserQuota(models.Model):
@@ -54,7 +88,7 @@ class UsageQuerySet(models.QuerySet["Usage"]):
     """The two ways to count."""
 
     def add(self, user_id: str, kind: "Usage.Kind", period: date, amount: int) -> None:
-        """So much more. Who calls this holds the user's lock, or knows that the row is there."""
+        """So much more. Who calls this holds the quota's lock, or knows that the row is there."""
         if not self.filter(user_id=user_id, kind=kind, period=period).update(amount=F("amount") + amount):
             self.create(user_id=user_id, kind=kind, period=period, amount=amount)
 
@@ -88,7 +122,7 @@ class ReservationQuerySet(models.QuerySet["Reservation"]):
     """Written in the transactions of the video's transitions, and where a worker is about to listen."""
 
     def hold(self, video: VideoColumns, month: date, milliseconds: int) -> None:
-        """So much is set aside for this claim. Who calls this holds the locks of user and video."""
+        """So much is set aside for this claim. Who calls this holds the locks of quota and video."""
         self.create(video_id=video.pk, user_id=video.user_id, month=month, milliseconds=milliseconds, fence=video.fence)
         Usage.objects.add(video.user_id, Usage.Kind.SPEECH, month, 0)  # so that the row is there when it is charged
 

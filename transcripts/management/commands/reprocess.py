@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from accounts import arguments
 from accounts.models import User
-from accounts.reporting import Failed, NothingFound, OperatorCommand, Progress, Report, Stopped, WrongCall
+from accounts.reporting import Failed, NothingFound, OperatorCommand, Progress, Report, Stopped, Stopping, WrongCall
 from transcripts.selection import Selection
 from videos import reprocessing
 from videos.models import Video
@@ -86,31 +86,39 @@ class _Batch:
         self._wanted = {"mode": options["mode"], "language": options["language"]}
         self._rate, self._limit = options["rate"], options["limit"]
         self._results: Counter[str] = Counter()
-        self._trouble = ""
+        self._trouble, self._stopped = "", False
 
     def run(self, slices: Iterable[list[uuid.UUID]], total: int | None) -> None:
         """Does it, and says how it went. Raises ``Failed``, ``NothingFound`` or ``Stopped`` where not all was done."""
         begun = time.monotonic()
-        stopped = False
         with self._report.stopping() as stopping, self._report.progress(total, "videos") as progress:
-            for ids in slices:
-                if stopped := stopping.requested:
-                    break
-                self._start(ids[: self._limit - progress.done] if self._limit else ids, progress)
-                if self._trouble or progress.done == self._limit:
-                    break
-                if self._rate:
-                    stopping.wait(begun + progress.done / self._rate - time.monotonic())
+            wanted = self._while_it_goes_well(slices, stopping, begun)
+            ahead = 1 if self._rate else reprocessing.SENDERS
+            for started in reprocessing.start_all(wanted, states=self._states, ahead=ahead, **self._wanted):
+                self._note(started, progress)
         self._report.line({"summary": dict(self._results), "seconds": round(time.monotonic() - begun, 2)})
         if not self._one_by_one:
             self._report.say(f"Started {self._results['queued']:,}, {progress.per_second:,.0f} a second.")
         if self._results["unsent"]:
             self._report.warn(f"{self._results['unsent']:,} of them could not be sent: the next sweep does that.")
-        self._end(stopped=stopped, total=total, minutes=int((time.monotonic() - begun) // 60) + 1)
+        self._end(total=total, minutes=int((time.monotonic() - begun) // 60) + 1)
 
-    def _start(self, ids: list[uuid.UUID], progress: Progress) -> None:
-        started = reprocessing.start(ids, states=self._states, **self._wanted)
-        self._trouble = started.trouble
+    def _while_it_goes_well(
+        self, slices: Iterable[list[uuid.UUID]], stopping: Stopping, begun: float
+    ) -> Iterator[list[uuid.UUID]]:
+        handed_out = 0
+        for ids in slices:
+            self._stopped = stopping.requested
+            if self._stopped or self._trouble or handed_out == self._limit:
+                return
+            some = ids[: self._limit - handed_out] if self._limit else ids
+            handed_out += len(some)
+            yield some
+            if self._rate:
+                stopping.wait(begun + handed_out / self._rate - time.monotonic())
+
+    def _note(self, started: reprocessing.Started, progress: Progress) -> None:
+        self._trouble = self._trouble or started.trouble
         for video in started.queued:
             self._tell(video.pk, "queued")
         for pk, status in started.left.items():
@@ -118,7 +126,7 @@ class _Batch:
         for pk in started.unknown:
             self._tell(pk, "unknown")
         self._results["unsent"] += len(started.unsent)
-        progress.advance(len(ids))
+        progress.advance(len(started.queued) + len(started.left) + len(started.unknown))
 
     def _tell(self, pk: uuid.UUID, result: str, status: str = "") -> None:
         self._results[result] += 1
@@ -130,13 +138,13 @@ class _Batch:
         else:
             self._report.warn(f"{pk}: {_WHY_NOT[result].format(status=status)}")
 
-    def _end(self, *, stopped: bool, total: int | None, minutes: int) -> None:
+    def _end(self, *, total: int | None, minutes: int) -> None:
         done = f"{self._results['queued']:,}" + (f" of {total:,}" if total else "")
         if self._trouble:
             queued = self._results["queued"]
             rest = "" if queued == total else " The same call goes on with the rest."
             raise Failed(f"The queue failed: {self._trouble} {done} {'is' if queued == 1 else 'are'} started.{rest}")
-        if stopped:
+        if self._stopped:
             raise Stopped(
                 f"{done} are started. The same call goes on with the rest; with --older-than {minutes}m it "
                 "leaves alone what has ended anew since."
