@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from django.db import OperationalError, connection
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connection
 from django.db.models import Expression, Field, Model, QuerySet
 
 _AT_ONCE_SECONDS = 1
 
 Row = TypeVar("Row")
+Object = TypeVar("Object", bound=Model)
 
 
 class Parameter(Expression):
@@ -68,6 +69,12 @@ class Prepared(Generic[Row]):
         self._converters = [(column, converters, expression) for column, (converters, expression) in found.items()]
         self._parameters = list(parameters)
         self._sql = sql  # last: another thread may look meanwhile
+
+
+def prepared(model: type[Object], build: Callable[[], "QuerySet[Object]"]) -> Prepared[Object]:
+    """Asks for whole rows, which come out as objects of the model."""
+    names = [field.attname for field in model._meta.concrete_fields]
+    return Prepared(lambda: build().values_list(*names), lambda row: model.from_db(DEFAULT_DB_ALIAS, names, row))
 
 
 def _asked(sql: str, parameters: list[Any]) -> Sequence[Sequence[Any]]:

@@ -25,21 +25,12 @@ def store(around: "Surroundings") -> Stored:
     import django
 
     django.setup()
-    from django.utils import timezone
-
-    from accounts.models import User
     from benchmarks import seed
     from videos.models import Video
 
-    make = seed.Maker(1, timezone.now(), 365)
-    seed._keep_given_times(User, Video)
-    User.objects.create(id=SUB, email="alice@example.com", password="!", created_at=make.moment())  # noqa: S106
-    people = [User(id=str(make.uuid()), created_at=make.moment()) for _ in range(100)]
-    User.objects.bulk_create(people)
-    own = [video for video, _, _ in seed.videos(make, OWN, [SUB])]
-    others = [video for video, _, _ in seed.videos(make, OTHERS, [person.pk for person in people])]
-    Video.objects.bulk_create([*own, *others])
-    return Stored(SUB, str(next(video.pk for video in own if video.status == "completed")))
+    seed.fill(OWN + OTHERS, 100, given={SUB: OWN})
+    completed = Video.objects.filter(user_id=SUB, status="completed")
+    return Stored(SUB, str(completed.values_list("id", flat=True)[0]))
 
 
 def fresh_links() -> Iterator[str]:

@@ -203,7 +203,7 @@ def copy(count: int, *, only: str = "", without: Collection[str] = ()) -> None:
         cursor.execute("SET SESSION foreign_key_checks = 0, unique_checks = 0")
         whose = "user_id = %s" if only else "user_id NOT IN %s"
         cursor.execute(
-            "CREATE OR REPLACE TEMPORARY TABLE originals AS "  # noqa: S608
+            "CREATE OR REPLACE TEMPORARY TABLE originals AS "
             f"SELECT id FROM videos WHERE status IN ('completed', 'failed') AND {whose}",
             [only or (*without, "")],
         )

@@ -6,18 +6,19 @@ get exactly as much as there is, and a transaction that is undone has used nothi
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, OuterRef, Subquery, Sum
+from django.db.models import Count, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import JSONArray
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.prepared import Parameter, Prepared
 from videos.models import Reservation, Usage, Video
 from videos.usage import UserErased, lock
 
@@ -75,26 +76,7 @@ def standing(user_id: str, now: datetime | None = None) -> Standing:
     """
     now = now or timezone.now()
     day, month = _day(now), _month(now)
-    found: Mapping[str, Any] = (
-        User.objects.filter(pk=user_id)
-        .annotate(
-            used_submissions=_usage(Usage.Kind.SUBMISSIONS, day.date()),
-            used_speech=_usage(Usage.Kind.SPEECH, month.date()),
-            reserved_speech=_sum(Reservation.objects.filter(month=month.date()), Sum("milliseconds")),
-            kept=_sum(Video.objects.all(), JSONArray(Count("pk"), Sum("bytes_kept"))),
-        )
-        .values(
-            "quota__submissions_per_day",
-            "quota__speech_minutes_per_month",
-            "quota__videos",
-            "quota__gigabytes",
-            "used_submissions",
-            "used_speech",
-            "reserved_speech",
-            "kept",
-        )
-        .get()
-    )
+    found = _one(_standing(user=user_id, day=day.date(), month=month.date()))
     kept_videos, kept_bytes = found["kept"] or (0, 0)
     return Standing(
         submissions=_submissions(found, day),
@@ -118,13 +100,7 @@ def standing(user_id: str, now: datetime | None = None) -> Standing:
 def submissions(user_id: str) -> Allowance:
     """How the one kind stands that every answer to a submission tells; costs two looks into indexes."""
     day = _day(timezone.now())
-    found: Mapping[str, Any] = (
-        User.objects.filter(pk=user_id)
-        .annotate(used_submissions=_usage(Usage.Kind.SUBMISSIONS, day.date()))
-        .values("quota__submissions_per_day", "used_submissions")
-        .get()
-    )
-    return _submissions(found, day)
+    return _submissions(_one(_submitted(user=user_id, day=day.date())), day)
 
 
 def admit(user_id: str, now: datetime, *, is_new: bool, mode: str) -> None:
@@ -182,12 +158,48 @@ def reserve(video: Video, milliseconds: int | None) -> bool:
 # --- What is asked of the database
 
 
-def _usage(kind: Usage.Kind, period: date) -> Subquery:
-    return Subquery(Usage.objects.filter(user=OuterRef("pk"), kind=kind, period=period).values("amount"))
+def _usage(kind: Usage.Kind, period: str) -> Subquery:
+    began = Parameter(period, Usage._meta.get_field("period"))
+    return Subquery(Usage.objects.filter(user=OuterRef("pk"), kind=kind, period=began).values("amount"))
 
 
 def _sum(rows: Any, what: Sum | JSONArray) -> Subquery:
     return Subquery(rows.filter(user=OuterRef("pk")).order_by().values("user").annotate(found=what).values("found"))
+
+
+def _asked(*limits: str, **found: Subquery) -> "QuerySet[Any, Any]":
+    return User.objects.filter(pk=Parameter("user", User._meta.pk)).annotate(**found).values_list(*limits, *found)
+
+
+def _named(*names: str) -> Callable[[Sequence[Any]], dict[str, Any]]:
+    return lambda row: dict(zip(names, row, strict=True))
+
+
+def _one(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    if not rows:
+        raise User.DoesNotExist
+    return rows[0]
+
+
+_LIMIT_OF_SUBMISSIONS = "quota__submissions_per_day"
+_LIMITS = (_LIMIT_OF_SUBMISSIONS, "quota__speech_minutes_per_month", "quota__videos", "quota__gigabytes")
+_submitted = Prepared(
+    lambda: _asked(_LIMIT_OF_SUBMISSIONS, used_submissions=_usage(Usage.Kind.SUBMISSIONS, "day")),
+    _named(_LIMIT_OF_SUBMISSIONS, "used_submissions"),
+)
+_standing = Prepared(
+    lambda: _asked(
+        *_LIMITS,
+        used_submissions=_usage(Usage.Kind.SUBMISSIONS, "day"),
+        used_speech=_usage(Usage.Kind.SPEECH, "month"),
+        reserved_speech=_sum(
+            Reservation.objects.filter(month=Parameter("month", Reservation._meta.get_field("month"))),
+            Sum("milliseconds"),
+        ),
+        kept=_sum(Video.objects.all(), JSONArray(Count("pk"), Sum("bytes_kept"))),
+    ),
+    _named(*_LIMITS, "used_submissions", "used_speech", "reserved_speech", "kept"),
+)
 
 
 def _limit(granted: int | None, usual: int, unit: int = 1) -> int | None:

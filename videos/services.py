@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.prepared import Parameter, prepared
 from videos import facts, files, idempotency, queue, quotas, traces
 from videos.models import Deletion, IdempotencyKey, Reservation, Video
 from videos.transactions import repeated
@@ -69,7 +70,7 @@ def _submit(wanted: Submission, begun: set[tuple[uuid.UUID, int]]) -> tuple[Vide
         earlier = IdempotencyKey.objects.of(user, wanted.key) if wanted.key else None
         if earlier:
             return _answered(earlier, wanted), earlier.started
-        video = Video.objects.filter(user=user, youtube_id=wanted.youtube_id).first()
+        video = next(iter(_submitted(user=user.pk, youtube_id=wanted.youtube_id)), None)
         started = video is not None and _is_begun(video, begun)
         if video is None or video.status == Video.Status.FAILED:
             quotas.admit(user.pk, now, is_new=video is None, mode=wanted.mode)
@@ -82,6 +83,15 @@ def _submit(wanted: Submission, begun: set[tuple[uuid.UUID, int]]) -> tuple[Vide
                 user, wanted.key, body=wanted.fingerprint, video_id=video.pk, started=started
             )
     return video, started
+
+
+_submitted = prepared(
+    Video,
+    lambda: Video.objects.filter(
+        user=Parameter("user", User._meta.pk),
+        youtube_id=Parameter("youtube_id", Video._meta.get_field("youtube_id")),
+    ),
+)
 
 
 def _is_begun(video: Video, begun: set[tuple[uuid.UUID, int]]) -> bool:

@@ -5,13 +5,14 @@ the quota before the video: no two transactions can then wait for each other.
 """
 
 from datetime import date, datetime
-from typing import ClassVar, Self, cast
+from typing import ClassVar, Self
 
 from django.db import connection, models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from accounts.models import User
+from accounts.prepared import Parameter, Prepared
 from videos.columns import VideoColumns
 
 
@@ -24,11 +25,11 @@ def lock(user_id: str) -> datetime:
 
     SQLite has one writer at a time anyway. Raises ``UserErased``.
     """
-    locked = QuotaLock.objects.select_for_update().filter(pk=user_id).values_list(Now(), flat=True)
-    moment: datetime | None = locked.first()
-    if moment is None:
+    locked = _locked(user=user_id)
+    if not locked:
         _make_lock(user_id)
-        moment = cast(datetime, locked.get())
+        locked = _locked(user=user_id)
+    ((moment,),) = locked
     return moment
 
 
@@ -62,6 +63,11 @@ class QuotaLock(models.Model):
 
     def __str__(self) -> str:
         return str(self.user_id)
+
+
+_locked: Prepared[tuple[datetime]] = Prepared(
+    lambda: QuotaLock.objects.select_for_update().filter(pk=Parameter("user", User._meta.pk)).values_list(Now()), tuple
+)
 
 
 class UserQuota(models.Model):
