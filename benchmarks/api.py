@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
@@ -116,7 +117,7 @@ def kinds(around: Surroundings, stored: rows.Stored, known: str) -> list[Kind]:
 def measure_warm(
     around: Surroundings, made: list[Stack], stored: rows.Stored, rounds: int, book: ledger.Ledger
 ) -> None:
-    """Every kind, in blocks that take turns; and the memory after a thousand requests."""
+    """Every kind, in blocks that take turns."""
     running = {stack.name: Looping(stack, around) for stack in made}
     try:
         etags = answers.compare(running, around, stored)
@@ -134,15 +135,26 @@ def measure_warm(
             loop.close()
 
 
-def measure_memory(around: Surroundings, made: list[Stack], stored: rows.Stored, book: ledger.Ledger) -> None:
-    """What a process holds after a thousand requests through the runtime client."""
+def measure_invocations(
+    around: Surroundings, made: list[Stack], stored: rows.Stored, rounds: int, book: ledger.Ledger
+) -> None:
+    """The same through Lambda's runtime client, which costs all of them the same; and memory after a thousand."""
     token = around.pool.issue(stored.sub, "alice@example.com", "access")
     event = json.dumps(events.rest("GET", "/videos", token=token)).encode()
-    for stack in made:
-        with _runtime(around, stack) as runtime:
-            for _ in range(REQUESTS_FOR_MEMORY):
+    with ExitStack() as running:
+        runtimes = {stack.name: running.enter_context(_runtime(around, stack)) for stack in made}
+        for runtime in runtimes.values():
+            runtime.invoke(event)
+        for _ in range(rounds):
+            for name, runtime in runtimes.items():
+                before = _processor_us(runtime.pid)
+                took = statistics.median(runtime.invoke(event).milliseconds for _ in range(BLOCK))
+                book.add("the same by runtime client", name, "wall", took * 1e3)
+                book.add("the same by runtime client", name, "cpu", (_processor_us(runtime.pid) - before) / BLOCK)
+        for name, runtime in runtimes.items():
+            for _ in range(max(0, REQUESTS_FOR_MEMORY - rounds * BLOCK)):
                 runtime.invoke(event)
-            book.add("memory after 1,000 requests", stack.name, "MB", memory_mb(process=str(runtime.pid)))
+            book.add("memory after 1,000 requests", name, "MB", memory_mb(process=str(runtime.pid)))
 
 
 def measure_cold(
@@ -177,7 +189,7 @@ def main() -> None:
     """Measures everything, prints the table, and writes it where it is wanted."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=20, help="of warm blocks; half as many cold starts")
-    parser.add_argument("--only", choices=["cold", "warm", "memory"], help="leave the others out")
+    parser.add_argument("--only", choices=["cold", "warm", "invocations"], help="leave the others out")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="stacks-"))
@@ -190,8 +202,8 @@ def main() -> None:
             stored = rows.store(around)
             if options.only in (None, "warm"):
                 measure_warm(around, made, stored, options.rounds, book)
-            if options.only in (None, "memory"):
-                measure_memory(around, made, stored, book)
+            if options.only in (None, "invocations"):
+                measure_invocations(around, made, stored, options.rounds, book)
             if options.only in (None, "cold"):
                 measure_cold(around, made, stored, max(2, options.rounds // 2), book)
     finally:

@@ -14,6 +14,7 @@ import json
 import logging
 import re
 import unicodedata
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -103,7 +104,7 @@ class JsonFormatter(logging.Formatter):
             line["exception"] = self.formatException(record.exc_info)
         if record.stack_info:
             line["stack"] = self.formatStack(record.stack_info)
-        return json.dumps({name: _told(name, value) for name, value in line.items()}, ensure_ascii=False)
+        return _document(line)
 
 
 class MetricFormatter(logging.Formatter):
@@ -111,14 +112,18 @@ class MetricFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line: nothing but the document, or CloudWatch would not take it for one."""
-        document = cast(dict[str, Any], record.msg)
-        return json.dumps({name: _told(name, value) for name, value in document.items()}, ensure_ascii=False)
+        return _document(cast(dict[str, Any], record.msg))
 
 
-def _told(name: str, value: Any) -> Any:
+def _document(line: Mapping[str, Any]) -> str:
+    secrets = _own_secrets()
+    return json.dumps({name: _told(name, value, secrets) for name, value in line.items()}, ensure_ascii=False)
+
+
+def _told(name: str, value: Any, secrets: tuple[str, ...]) -> Any:
     if not isinstance(value, str):
         return value
-    text = without_secrets(value)
+    text = _hidden_in_short(value, secrets) if len(value) <= _SHORT else _hidden_in(value, secrets)
     if name in ("exception", "stack"):  # the last lines say what went wrong
         return "\n".join(map(one_line, text[-_LONGEST_LINE:].splitlines()))
     return one_line(text)
@@ -126,8 +131,7 @@ def _told(name: str, value: Any) -> Any:
 
 def without_secrets(text: str) -> str:
     """Tokens, passwords and e-mail addresses are taken out; so is each secret of this process, wherever it stands."""
-    hidden = _hidden_in_short if len(text) <= _SHORT else _hidden_in
-    return hidden(text, _own_secrets())
+    return _hidden_in(text, _own_secrets())
 
 
 def _hidden_in(text: str, secrets: tuple[str, ...]) -> str:
