@@ -1,18 +1,28 @@
 """Pages are for people with a browser: sessions, forms and files for them, which no call of the API pays for.
 
-What stands in ``settings.PAGE_MIDDLEWARE`` is loaded by the first request for a page, and asked for pages alone.
+``MIDDLEWARE`` is loaded by the first request for a page. It stands within what ``settings.MIDDLEWARE`` names.
 """
 
 import functools
 from collections.abc import Callable
 from typing import Any
 
-from django.conf import settings
 from django.core.handlers.base import BaseHandler
 from django.core.handlers.exception import convert_exception_to_response
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.module_loading import import_string
+
+MIDDLEWARE = [
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",  # last: it answers for whom has tried too many passwords
+]
 
 Answer = Callable[[HttpRequest], HttpResponseBase]
 
@@ -42,7 +52,7 @@ class _Pages(BaseHandler):
         self._template_response_middleware: list[Any] = []
         self._exception_middleware: list[Any] = []
         self.answer: Any = convert_exception_to_response(self._get_response)  # type: ignore[attr-defined]
-        for name in reversed(settings.PAGE_MIDDLEWARE):
+        for name in reversed(MIDDLEWARE):
             middleware = import_string(name)(self.answer)
             if hasattr(middleware, "process_view"):
                 self._view_middleware.insert(0, middleware.process_view)

@@ -77,16 +77,6 @@ MIDDLEWARE = [
     "django.middleware.http.ConditionalGetMiddleware",  # an ETag of what is answered, and 304 for who has it
     "ytbackend.pages.for_pages",
 ]
-PAGE_MIDDLEWARE = [
-    "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "axes.middleware.AxesMiddleware",  # last: it answers for whom has tried too many passwords
-]
 
 TEMPLATES = [
     {
@@ -112,7 +102,7 @@ CSRF_COOKIE_SECURE = not DEBUG
 X_FRAME_OPTIONS = "DENY"
 SILENCED_SYSTEM_CHECKS = [
     "security.W008",  # SECURE_SSL_REDIRECT, see above
-    # They look for what stands in PAGE_MIDDLEWARE.
+    # They look for what stands in ytbackend.pages.
     *("admin.E408", "admin.E409", "admin.E410", "axes.W002", "security.W002", "security.W003"),
 ]
 AUTH_PASSWORD_VALIDATORS = [
