@@ -3,12 +3,14 @@
     python -m benchmarks.long_audio --hours 10
 
 Repeats the sample talk until it is long enough, and has one engine in one process listen to all of it.
-The memory must not grow with the hours: it is printed at every tenth of the way.
+The memory must not grow with the hours, neither the worker's nor its decoder's: both are printed at every tenth of
+the way.
 ``SPEECH_THREADS`` counts as in the worker. Linux only.
 """
 
 import argparse
 import json
+import os
 import re
 import resource
 import sys
@@ -49,6 +51,12 @@ def memory_mb(what: str = "VmRSS", process: str = "self") -> float:
     return int(found[1]) / 1024 if found else 0.0
 
 
+def decoder_mb() -> float:
+    """The most that a decoder, which is a child of this process, has had so far; 0 where there is none just now."""
+    pids = Path(f"/proc/self/task/{os.getpid()}/children").read_text("utf-8").split()
+    return max((memory_mb("VmHWM", pid) for pid in pids), default=0.0)
+
+
 def error_rate(said: str, heard: list[Segment], times: int, total_ms: int) -> float:
     """Average the word error rate over the repetitions, each with what was heard while it lasted.
 
@@ -75,13 +83,17 @@ def main() -> None:
     times = max(1, round(options.hours * 3_600_000 / length_ms))
     threads = env.integer("SPEECH_THREADS", 0, least=0, most=256)
     engine = FasterWhisper(options.model or str(speech_model.folder()), threads=threads)
-    next_line = 0.0
+    next_line, decoder_peak = 0.0, 0.0
 
     def on_progress(done: float) -> None:
-        nonlocal next_line
+        nonlocal next_line, decoder_peak
         if done >= next_line:
             next_line += 0.1
-            say(f"{done:4.0%}  {memory_mb():6.0f} MB  {time.monotonic() - started:6.0f} s\n")
+            decoder_peak = max(decoder_peak, decoder_mb())
+            say(
+                f"{done:4.0%}  {memory_mb():6.0f} MB, {memory_mb('VmHWM'):6.0f} at its peak, "
+                f"decoder {decoder_peak:4.0f} MB  {time.monotonic() - started:6.0f} s\n"
+            )
             sys.stdout.flush()
 
     with tempfile.TemporaryDirectory() as folder:
@@ -93,11 +105,13 @@ def main() -> None:
         speech = engine.transcribe(path, language="en", duration_ms=times * length_ms, on_progress=on_progress)
 
     wall = time.monotonic() - started
-    usage = resource.getrusage(resource.RUSAGE_SELF)
+    ours, decoders = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    cpu, decoding = (usage.ru_utime + usage.ru_stime for usage in (ours, decoders))
     said = " ".join(text for *_, text in talk["segments"])
     say(
         f"peak memory        {memory_mb('VmHWM'):8.0f} MB\n"
-        f"processor time     {usage.ru_utime + usage.ru_stime:8.0f} s\n"
+        f"its decoder's      {decoder_peak:8.0f} MB\n"
+        f"processor time     {cpu + decoding:8.0f} s, of which its decoders' {decoding:.0f} s\n"
         f"faster than speech {times * length_ms / 1000 / wall:8.1f} times\n"
         f"word error rate    {error_rate(said, speech.segments, times, total_ms):8.1%}\n"
     )

@@ -67,7 +67,7 @@ def _longest(announced_ms: int) -> float:
     return announced_ms * (1 + _SURPLUS_PART) + _SURPLUS_MS
 
 
-def slices(path: Path, *, length_ms: int, seconds: float = 600) -> Generator[Slice]:
+def slices(path: Path, *, length_ms: int, seconds: float = 300) -> Generator[Slice]:
     """Yield the sound of a file in slices of ``seconds``, give or take a tenth: each is cut at the quietest spot.
 
     The slices join without a gap or an overlap. ``length_ms`` is what :func:`measure` found: where

@@ -27,6 +27,15 @@ from transcripts.worker.errors import LanguageUnsupported, SpeechEngineFailed
 _HUB_NAME = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*)?", re.ASCII)
 _PAUSE_SECONDS = 1.5  # a longer silence between two words ends a segment
 
+# How Whisper is asked. What each of these costs, and what was tried instead: docs/speech.md.
+OPTIONS: dict[str, Any] = {
+    "language_detection_segments": 4,  # of 30 s; one is enough where it is sure
+    "beam_size": 5,
+    "vad_filter": True,  # without it, Whisper makes up words for silence
+    "word_timestamps": True,  # without them, a segment may span a silence of minutes
+    "condition_on_previous_text": False,  # else one wrong turn repeats itself to the end
+}
+
 
 class Speech(NamedTuple):
     """What was heard. ``language`` is BCP 47, ``und`` where nobody spoke; then there are no segments."""
@@ -81,7 +90,7 @@ class FasterWhisper:
 
     name = "faster-whisper"
 
-    def __init__(self, model: str, *, threads: int = 0, slice_seconds: float = 600) -> None:
+    def __init__(self, model: str, *, threads: int = 0, slice_seconds: float = 300) -> None:
         self.check(model)
         gpu = ctranslate2.get_cuda_device_count() > 0
         folder = Path(model).expanduser()
@@ -150,15 +159,7 @@ class FasterWhisper:
     def _listen(self, part: sound.Slice, code: str | None) -> tuple[str | None, Iterator[Segment]]:
         """Prepare one slice: its language (None where nobody speaks and none was known) and, lazily, its text."""
         try:
-            segments, info = self._whisper.transcribe(
-                part.samples,
-                language=code,
-                language_detection_segments=4,  # of 30 s; one is enough where it is sure
-                beam_size=5,
-                vad_filter=True,  # without it, Whisper makes up words for silence
-                word_timestamps=True,  # without them, a segment may span a silence of minutes
-                condition_on_previous_text=False,  # else one wrong turn repeats itself to the end
-            )
+            segments, info = self._whisper.transcribe(part.samples, language=code, **OPTIONS)
         except Exception as error:
             raise SpeechEngineFailed from error
         return code or (info.language if info.duration_after_vad else None), _phrases(segments, part)
