@@ -50,7 +50,7 @@ def found(tree: Path, proof) -> list[str]:
 def test_the_inspection_refuses_what_is_too_large(tree):
     put(tree, "noise", os.urandom(inspect_package.MOST_ZIPPED))
 
-    assert "more than 25" in found(tree, inspect_package.size)[0]
+    assert "more than 23" in found(tree, inspect_package.size)[0]
 
 
 @pytest.mark.parametrize("path", ["videos/tests/case.py", "videos/tests.py", "test_videos.py", "lib/test/data.txt"])
