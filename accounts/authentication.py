@@ -5,7 +5,6 @@ import logging
 from typing import cast
 
 from django.conf import settings
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import APIException, AuthenticationFailed
 from rest_framework.request import Request
@@ -95,19 +94,3 @@ def _verifier(pool: str, client_ids: tuple[str, ...], token_uses: tuple[str, ...
 def _keys(issuer: str, jwks: str) -> KeySet:
     """One a process: its cool-down between two fetches is that of all verifiers together. Raises ``ValueError``."""
     return keys_from(jwks, issuer=issuer)
-
-
-class CognitoScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """How the schema describes it."""
-
-    target_class = CognitoAuthentication
-    name = "cognito"
-
-    def get_security_definition(self, auto_schema: object) -> dict[str, str]:
-        """A bearer token."""
-        return {
-            "type": "http",
-            "scheme": "bearer",
-            "bearerFormat": "JWT",
-            "description": "An ID or access token of the Cognito user pool, with or without `Bearer`.",
-        }

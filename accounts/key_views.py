@@ -3,7 +3,7 @@
 import logging
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import status
 from rest_framework.exceptions import APIException, NotFound
 from rest_framework.generics import GenericAPIView
@@ -23,6 +23,7 @@ from accounts.key_serializers import (
     NewKeySerializer,
 )
 from accounts.models import ApiKey
+from accounts.operations import extend_schema
 from accounts.permissions import NeedsToken
 
 log = logging.getLogger(__name__)

@@ -2,7 +2,7 @@
 
 from typing import cast
 
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse
 from rest_framework import exceptions, status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -11,6 +11,7 @@ from rest_framework.views import APIView
 from accounts import sign_out
 from accounts.authentication import caller
 from accounts.cognito import Identity
+from accounts.operations import extend_schema
 from accounts.permissions import NeedsToken
 from accounts.strict import StrictSerializer, TruthField
 

@@ -85,9 +85,9 @@ def unchanged(tree: Path) -> None:
     """As it is deployed."""
 
 
-def unchecked(tree: Path) -> None:
-    """Byte code that Python takes without a look at its source."""
-    archive.compile_all(tree, interpreter.find(), "unchecked-hash")
+def checked(tree: Path) -> None:
+    """Byte code that Python compares with its source at each import."""
+    archive.compile_all(tree, interpreter.find(), "checked-hash")
 
 
 def stale(tree: Path) -> None:
@@ -123,7 +123,7 @@ def as_zappa_packs(tree: Path) -> None:
 
 VARIANTS = (
     Variant("the package", unchanged),
-    Variant("byte code unchecked", unchecked),
+    Variant("byte code checked", checked),
     Variant("byte code stale", stale),
     Variant("with requests", with_requests),
     Variant("addresses not at init", without_urls),

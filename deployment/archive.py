@@ -15,11 +15,12 @@ FIRST_YEAR = (1980, 1, 1, 0, 0, 0)  # a zip has no earlier time, and the time of
 Validation = Literal["checked-hash", "unchecked-hash"]
 
 
-def compile_all(tree: Path, interpreter: Interpreter, validation: Validation = "checked-hash") -> None:
+def compile_all(tree: Path, interpreter: Interpreter, validation: Validation = "unchecked-hash") -> None:
     """Byte code beside every module, valid by the hash of its source (PEP 552).
 
     By its time it would not be: a zip forgets seconds and ours has no times, and as Lambda's folder is read-only, every
-    cold start would compile everything anew. ``checked-hash`` has Python compare the hash at each import.
+    cold start would compile everything anew. ``deployment.inspect_package`` compares the hash once. At each import it
+    would make Python read all sources at each cold start, in a folder that nobody can write to.
 
     One process in a fixed order: marshal writes down which objects were in use elsewhere.
     """

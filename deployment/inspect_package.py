@@ -25,7 +25,7 @@ from deployment.interpreter import find
 from deployment.package import DIST, PACKAGE, STAGE
 from deployment.probe import PLUGIN
 
-MOST_ZIPPED = 25_000_000  # bytes. Lambda takes 50 MB at once and 250 MB unpacked, and starts slower with each
+MOST_ZIPPED = 23_000_000  # bytes. Lambda takes 50 MB at once and 250 MB unpacked, and starts slower with each
 NEWEST_GLIBC = (2, 34)  # Amazon Linux 2023: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
 ARCHITECTURES = {"x86_64": "x86_64", "arm64": "aarch64"}  # Lambda's names
 

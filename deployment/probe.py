@@ -29,7 +29,7 @@ _VARIABLES = {
 
 
 def byte_code(tree: Path) -> Iterator[str]:
-    """Each module has byte code that this Python takes and checks by the hash of its source; none is without one."""
+    """Each module has byte code that this Python takes unseen, and that is of its source; none is without one."""
     modules = {path.relative_to(tree) for path in tree.rglob("*.py")}
     for module in sorted(modules):
         cached = Path(importlib.util.cache_from_source(str(tree / module)))
@@ -42,8 +42,8 @@ def byte_code(tree: Path) -> Iterator[str]:
             yield f"The byte code of {module} is another Python's."
         elif not flags & 0b1:
             yield f"The byte code of {module} is valid by time and not by hash: a zip does not keep times."
-        elif not flags & 0b10:
-            yield f"The byte code of {module} is not compared with its source when it is imported."
+        elif flags & 0b10:
+            yield f"The byte code of {module} is compared with its source at each import, and not only here."
         elif data[8:16] != importlib.util.source_hash((tree / module).read_bytes()):
             yield f"The byte code of {module} is not of this source."
         elif not (where := marshal.loads(data[16:]).co_filename).startswith(f"{ON_LAMBDA}/"):  # noqa: S302 - just made

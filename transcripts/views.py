@@ -7,7 +7,7 @@ from django.conf import settings
 from django.http import HttpResponseBase, HttpResponseRedirect
 from django.utils.encoding import force_bytes
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse
 from rest_framework.exceptions import NotFound
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 
 from accounts.authentication import caller
 from accounts.identifiers import identifier
+from accounts.operations import extend_schema
 from transcripts import stored
 from transcripts.models import Transcript
 from transcripts.renderers import TRANSCRIPT_RENDERERS, FormatNegotiation

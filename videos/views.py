@@ -7,7 +7,7 @@ from django.core.files.storage import default_storage
 from django.http import FileResponse, HttpResponseRedirect
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import status
 from rest_framework.exceptions import APIException, NotFound
 from rest_framework.generics import GenericAPIView
@@ -20,6 +20,7 @@ from rest_framework.views import APIView
 
 from accounts.authentication import caller
 from accounts.identifiers import identifier
+from accounts.operations import extend_schema
 from accounts.own_rows import OwnRows
 from videos import facts, files, idempotency, services
 from videos.models import Video

@@ -18,6 +18,7 @@ DOCUMENT = {
         "SourceEnum": "videos.models.Video.Source",
         "StageEnum": "videos.models.Video.Stage",
     },
+    "PREPROCESSING_HOOKS": ["accounts.operations.describe_operations"],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "ytbackend.api.describe_problems",

@@ -17,11 +17,14 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ytbackend.settings")
+from ytbackend import cold_start
 
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ytbackend.settings")
+cold_start.begin()
+
+# ruff: noqa: E402 - whatever is imported above is not put off
 from apig_wsgi import DEFAULT_NON_BINARY_CONTENT_TYPE_PREFIXES, make_lambda_handler
 from django.conf import settings
-from django.core.management import call_command
 from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections
 from django.urls import resolve
@@ -76,6 +79,8 @@ def _answer(event: Any, context: Any) -> Any:
 
 def sweep(event: Event, context: Any) -> None:
     """``manage.py sweep``, for the schedule in ``zappa_settings.json``; ends before Lambda's time is up."""
+    from django.core.management import call_command
+
     left = context.get_remaining_time_in_millis() / 1000
     call_command("sweep", within=max(1, left - SWEEP_MARGIN_SECONDS))
 
@@ -282,3 +287,4 @@ _http = make_lambda_handler(
     _placed(get_wsgi_application()), binary_support=True, non_binary_content_type_prefixes=_TEXT
 )
 resolve("/")  # loads every view now, in the initialisation, and not with the first request
+cold_start.end()

@@ -1,11 +1,9 @@
 """The addresses that belong to no app: what this is, whether it lives, and who is asking."""
 
-from http import HTTPStatus
 from typing import Any, cast
 
 from django.conf import settings
-from drf_spectacular.utils import OpenApiResponse, extend_schema
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.utils import OpenApiResponse
 from rest_framework import serializers
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import BasePermission
@@ -17,6 +15,7 @@ from rest_framework.views import APIView
 from accounts.authentication import caller
 from accounts.cognito import Identity
 from accounts.models import ApiKey
+from accounts.operations import extend_schema
 from accounts.staff import IsStaff
 from accounts.strict import QuerySerializer, SwitchField
 from videos import quotas
@@ -28,7 +27,6 @@ from ytbackend import doctor
 # API Gateway waits for 29 s (https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html), and what is
 # begun in time may take 13 s more: the look at the clocks of a database and a queue that do not answer.
 DEEP_SECONDS = 15
-PAGE_SECONDS = 300  # for which schema and docs may be kept
 
 
 class RootSerializer(serializers.Serializer[dict[str, str]]):
@@ -74,36 +72,6 @@ class OpenView(APIView):
     permission_classes = ()
 
 
-class SchemaView(SpectacularAPIView):
-    """``GET /schema``."""
-
-    http_method_names = ["get", "head"]
-
-    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
-        """The same for all, until the next release."""
-        return _open_to_caches(super().finalize_response(request, response, *args, **kwargs))
-
-
-class DocsView(SpectacularSwaggerView):
-    """``GET /docs``. The page's script and style are files, as its policy runs nothing that stands in the page."""
-
-    http_method_names = ["get", "head"]
-    url_name = "schema"
-    template_name = "ytbackend/docs.html"
-
-    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
-        """The same for all, until the next release; and nobody who opens it holds on to its window."""
-        response = _open_to_caches(super().finalize_response(request, response, *args, **kwargs))
-        del response["Cross-Origin-Opener-Policy"]  # the middleware's is the stricter one
-        return response
-
-
-def _open_to_caches(response: Response) -> Response:
-    if response.status_code == HTTPStatus.OK:
-        response["Cache-Control"] = f"public, max-age={PAGE_SECONDS}"
-    return response
-
-
 class RootView(OpenView):
     """``GET /``."""
 
@@ -144,7 +112,7 @@ class HealthView(APIView):
 
     @extend_schema(
         parameters=[HealthQuery],
-        auth=[{}, {"cognito": []}],  # type: ignore[list-item]  # security objects, as OpenAPI has them
+        auth=[{}, {"cognito": []}],  # security objects, as OpenAPI has them
         responses={200: HealthSerializer, 403: OpenApiResponse(None, "A deep look is for staff.")},
         operation_id="readHealth",
         summary="Is it alive?",

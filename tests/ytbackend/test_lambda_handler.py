@@ -459,7 +459,7 @@ def test_the_schedule_sweeps(capsys):
 @pytest.mark.parametrize(("left", "within"), [(29, 19), (5, 1)])
 def test_a_sweep_ends_before_lambda_ends_it(monkeypatch, left, within):
     given = {}
-    monkeypatch.setattr(lambda_handler, "call_command", lambda name, **options: given.update(options))
+    monkeypatch.setattr("django.core.management.call_command", lambda name, **options: given.update(options))
 
     lambda_handler.sweep({}, Context(left))
 
