@@ -100,32 +100,56 @@ class Api:
         return json.loads(said) if said else None
 
 
-def cost_of(call: Call, world: Loopback) -> Cost:
-    """Does it, twice more than it counts."""
+class Sample(NamedTuple):
+    """Seconds that one call took."""
+
+    wall: float
+    cpu: float
+    database_cpu: float
+    queries: list[tuple[str, float]]
+
+
+def costs_of(calls: list[Call], world: Loopback) -> list[Cost]:
+    """Does them in turns, each twice more than it counts: what else the machine does meets all alike."""
+    taken: list[list[Sample]] = [[] for _ in calls]
+    for number in range(max(call.rounds for call in calls) + 2):
+        for call, samples in zip(calls, taken, strict=True):
+            if number < call.rounds + 2:
+                samples.append(_sample(call, world))
+    return [_cost(call, samples[2:]) for call, samples in zip(calls, taken, strict=True)]
+
+
+def _cost(call: Call, samples: list[Sample]) -> Cost:
+    def middle(seconds: list[float]) -> float:
+        return statistics.median(seconds) * 1000 / call.per
+
+    return Cost(
+        wall=middle([one.wall for one in samples]),
+        cpu=middle([one.cpu for one in samples]),
+        database_cpu=middle([one.database_cpu for one in samples]),
+        sql=middle([sum(seconds for _, seconds in one.queries) for one in samples]),
+        queries=len(samples[-1].queries),
+        slowest=max(samples[-1].queries, key=lambda query: query[1], default=("", 0.0))[0],
+    )
+
+
+def _sample(call: Call, world: Loopback) -> Sample:
     from django.db import connection
 
-    walls, cpus, database_cpus, sqls, asked = [], [], [], [], [("", 0.0)]
-    for _ in range(call.rounds + 2):
-        asked.clear()
+    asked: list[tuple[str, float]] = []
 
-        def watched(execute: Any, sql: Any, params: Any, many: Any, context: Any) -> Any:
-            began = time.perf_counter()
-            try:
-                return execute(sql, params, many, context)
-            finally:
-                asked.append((_filled(sql, params), time.perf_counter() - began))
+    def watched(execute: Any, sql: Any, params: Any, many: Any, context: Any) -> Any:
+        began = time.perf_counter()
+        try:
+            return execute(sql, params, many, context)
+        finally:
+            asked.append((_filled(sql, params), time.perf_counter() - began))
 
-        with connection.execute_wrapper(watched):
-            database_cpu, cpu, wall = _database_cpu(world), time.process_time(), time.perf_counter()
-            call.do()
-            walls.append(time.perf_counter() - wall)
-            cpus.append(time.process_time() - cpu)
-            database_cpus.append(_database_cpu(world) - database_cpu)
-        sqls.append(sum(seconds for _, seconds in asked))
-    unit = 1000 / call.per
-    wall, cpu, database_cpu, sql = (statistics.median(times[2:]) * unit for times in (walls, cpus, database_cpus, sqls))
-    slowest = max(asked, key=lambda query: query[1], default=("", 0.0))[0]
-    return Cost(wall, cpu, database_cpu, sql, len(asked), slowest)
+    with connection.execute_wrapper(watched):
+        database_cpu, cpu, wall = _database_cpu(world), time.process_time(), time.perf_counter()
+        call.do()
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        return Sample(wall, cpu, _database_cpu(world) - database_cpu, asked)
 
 
 def _database_cpu(world: Loopback) -> float:
@@ -236,10 +260,11 @@ Costs = dict[tuple[str, str], dict[int, Cost]]  # by call and user, by size
 def measure(world: Loopback, size: int, costs: Costs, *, plans: bool) -> None:
     """All calls at this size."""
     for user in (STEADY, HEAVY, ""):
-        for call in calls(world, user) if user else chores():
+        wanted = list(calls(world, user) if user else chores())
+        for call, cost in zip(wanted, costs_of(wanted, world), strict=True):
             found = costs.setdefault((call.name, NAMES[user]), {})
-            found[size] = cost_of(call, world)
-            if plans and found[size].both > GROWN * min(cost.both for cost in found.values()):
+            found[size] = cost
+            if plans and found[size].both > GROWN * min(earlier.both for earlier in found.values()):
                 print(
                     "\n".join(
                         [f"\n{call.name}, {NAMES[user]}, {size:,}: {found[size][:5]}", *explained(found[size].slowest)]

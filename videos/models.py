@@ -62,7 +62,10 @@ class VideoQuerySet(models.QuerySet["Video"]):
 
     def sent(self, videos: Sequence["Video"]) -> int:
         """A message is under way for each of these, unless a worker was faster."""
-        as_we_know_them = Q(*((Q(pk=video.pk, fence=video.fence)) for video in videos), _connector=Q.OR)
+        under: dict[int, list[uuid.UUID]] = {}
+        for video in videos:
+            under.setdefault(video.fence, []).append(video.pk)
+        as_we_know_them = Q(*(Q(fence=fence, pk__in=ids) for fence, ids in under.items()), _connector=Q.OR)
         waiting = self.filter(as_we_know_them, status=Video.Status.QUEUED)
         return waiting.update(enqueued_at=Now()) if videos else 0
 

@@ -1,16 +1,19 @@
 """``manage.py reprocess``."""
 
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from django.conf import settings as project
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
@@ -269,6 +272,45 @@ def test_a_queue_that_is_down_leaves_no_rest_where_all_are_started(settings):
 
     assert "1 of 1 is started." in said
     assert "the rest" not in said
+
+
+def test_a_queue_that_fails_on_the_way_leaves_ten_to_the_sweep(sqs, settings):
+    for _ in range(100):
+        builders.failed()
+    requests = itertools.count(1)
+
+    def fail_the_third(params, **kwargs):
+        if next(requests) == 3:
+            raise EndpointConnectionError(endpoint_url="https://sqs.example")
+
+    queue._client(queue.BATCH_SECONDS).meta.events.register(
+        "provide-client-params.sqs.SendMessageBatch", fail_the_third
+    )
+
+    said = refused(1, "--state=failed")
+
+    sent = len(messages(sqs, settings))
+    assert f"{sent + 10} of 100 are started" in said
+    assert Video.objects.unsent(resend_after=60).count() == 10
+    assert sent <= 40
+
+
+def test_ten_are_committed_while_others_are_being_sent(sqs, settings):
+    for _ in range(30):
+        builders.failed()
+    both = threading.Barrier(2)
+    requests = itertools.count(1)
+
+    def wait_for_another(params, **kwargs):
+        if next(requests) > 1:  # nobody goes ahead of the first
+            both.wait(timeout=30)
+
+    events = queue._client(queue.BATCH_SECONDS).meta.events
+    events.register("provide-client-params.sqs.SendMessageBatch", wait_for_another)
+
+    reprocess("--state=failed")
+
+    assert len(messages(sqs, settings)) == 30
 
 
 def test_a_commit_whose_answer_was_lost_is_known_as_its_own(sqs, settings):
