@@ -40,8 +40,11 @@ class Prepared(Generic[Row]):
     is a database; everything in it but its parameters stays as it was then.
     """
 
-    def __init__(self, build: Callable[[], "QuerySet[Any, Any]"], row: Callable[[Sequence[Any]], Row]) -> None:
-        self._build, self._row = build, row
+    def __init__(
+        self, build: Callable[[], "QuerySet[Any, Any]"], row: Callable[[Sequence[Any]], Row], *, index: str = ""
+    ) -> None:
+        """``index``: MySQL has to go by this one. Where it picks one itself, it may read all that a page leaves out."""
+        self._build, self._row, self._index = build, row, index
         self._sql = ""
         self._parameters: list[Any] = []
         self._converters: list[tuple[int, list[Any], Any]] = []
@@ -60,13 +63,16 @@ class Prepared(Generic[Row]):
 
     def anew(self) -> "Prepared[Row]":
         """The same question, whose SQL has not been written yet."""
-        return Prepared(self._build, self._row)
+        return Prepared(self._build, self._row, index=self._index)
 
     def _compile(self) -> None:
         compiler = self._build().query.get_compiler(connection=connection)
         sql, parameters = compiler.as_sql()
         found = compiler.get_converters([expression for expression, _, _ in compiler.select])
         self._converters = [(column, converters, expression) for column, (converters, expression) in found.items()]
+        if self._index and connection.vendor == "mysql":  # https://dev.mysql.com/doc/refman/8.4/en/index-hints.html
+            table = f"FROM {connection.ops.quote_name(compiler.query.get_initial_alias())}"
+            sql = sql.replace(table, f"{table} FORCE INDEX ({connection.ops.quote_name(self._index)})", 1)
         self._parameters = list(parameters)
         self._sql = sql  # last: another thread may look meanwhile
 
@@ -113,3 +119,5 @@ class Question(NamedTuple, Generic[Row]):
     row: Callable[[Sequence[Any]], Row]
     values: Mapping[str, Any]
     order: str  # as ``order_by`` takes it; within equal values it goes by the id
+    index: str = ""
+    """The index that has this order."""

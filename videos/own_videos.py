@@ -13,6 +13,13 @@ from videos.shown import COLUMNS, ShownColumns
 
 _LIKE_TITLE, _LIKE_CHANNEL = "title__icontains", "channel__icontains"
 
+# By order, and by whether one state is asked for.
+_INDEXES = {
+    ("created_at", False): "videos_newest",
+    ("created_at", True): "videos_by_status",
+    ("title", False): "videos_by_title",
+}
+
 
 def own_videos(
     credentials: Mapping[str, Any], *, order: str, status: str, words: Sequence[str]
@@ -33,7 +40,8 @@ def own_videos(
         return videos
 
     values = {**credentials, **asked, "status": status}
-    return Question(Video, ("videos", bool(status), len(words)), build, ShownColumns._make, values, order)
+    index = _INDEXES.get((order.lstrip("-"), bool(status)), "")
+    return Question(Video, ("videos", bool(status), len(words)), build, ShownColumns._make, values, order, index)
 
 
 def find_own_video(credentials: Mapping[str, Any], video_id: uuid.UUID) -> ShownColumns | None:

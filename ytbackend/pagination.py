@@ -99,7 +99,9 @@ def _ask(question: "Question[Any]", order: str, position: _Position | None, coun
     backwards = None if position is None else position.backwards
     shape = (question.shape, order, backwards, count)
     if shape not in _prepared:
-        _prepared[shape] = Prepared(lambda: _page(question, order, backwards, count), question.row)
+        _prepared[shape] = Prepared(
+            lambda: _page(question, order, backwards, count), question.row, index=question.index
+        )
     if position is None:
         return _prepared[shape](**question.values)
     value, row = _point(question.model, order, position)
