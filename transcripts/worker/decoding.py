@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from transcripts.worker import errors
-from transcripts.worker.decoder import LENGTHS, NO_AUDIO, OUT_OF_MEMORY, UNREADABLE
+from transcripts.worker.decoder_answers import LENGTHS, NO_AUDIO, OUT_OF_MEMORY, UNREADABLE
 from transcripts.worker.foreign import one_line
 
 log = logging.getLogger(__name__)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from django.conf import settings as project
@@ -86,6 +87,33 @@ def test_a_worker_that_is_idle_ends_at_once_in_the_middle_of_a_long_poll(worker_
 
     assert process.wait(timeout=5) == 0
     assert re.search("stopped after 0 messages", log.read_text())
+
+
+@pytest.fixture
+def idle(worker_process, sqs, settings):
+    """What Linux says of a worker that has asked the queue and found no work: of its memory, and of what is loaded."""
+    process, log = worker_process
+    sqs.send_message(QueueUrl=settings.SQS_QUEUE_URL, MessageBody="hello")
+    wait_for(lambda: "not ours" in log.read_text())
+    return (Path(f"/proc/{process.pid}/{name}").read_text() for name in ("status", "maps"))
+
+
+HAS_PROC = pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="memory is told under /proc")
+
+
+@HAS_PROC
+def test_a_worker_that_is_idle_takes_less_than_100_mb(idle):
+    status, _ = idle
+
+    assert int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) < 100_000
+
+
+@HAS_PROC
+@pytest.mark.parametrize("library", ["ctranslate2", "onnxruntime", "/av/", "numpy", "tokenizers"])
+def test_a_worker_that_is_idle_has_not_loaded_what_speech_needs(idle, library):
+    _, maps = idle
+
+    assert library not in maps
 
 
 @pytest.fixture
