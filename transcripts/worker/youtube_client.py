@@ -6,6 +6,8 @@ It asks nobody but YouTube over HTTPS, wherever an answer sends it; it reads not
 
 import logging
 import os
+import subprocess
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -22,7 +24,7 @@ from yt_dlp.networking._curlcffi import CurlCFFIRH
 from yt_dlp.networking._helper import get_redirect_method
 from yt_dlp.networking._requests import RequestsRH
 from yt_dlp.networking.exceptions import HTTPError, RequestError
-from yt_dlp.utils import DownloadError, ExtractorError, YoutubeDLError
+from yt_dlp.utils import DownloadError, ExtractorError, Popen, YoutubeDLError
 
 from transcripts.worker import errors
 from transcripts.worker.foreign import one_line
@@ -43,6 +45,7 @@ LONGEST_RETRY_AFTER = 3600.0  # seconds; more than that we do not believe
 MAX_PAGE_BYTES = 32 * 1024 * 1024  # a watch page or a player's program are about two
 MOST_REDIRECTIONS = 6
 _PIECE_BYTES = 1 << 20
+_TURN_SECONDS = 0.2  # of waiting for Deno in one piece
 
 
 class Log:
@@ -129,6 +132,26 @@ class _YouTube(YoutubeDL):  # type: ignore[misc]
         """End what is still open."""
         self._answers.close()
         super().close()
+
+
+def _communicate(child: Any, sent: str | None = None, *, timeout: float | None = None, **renamed: Any) -> Any:
+    """Wait for a child of yt-dlp's in turns: a thread can be got out of it only in between (see ``alarm``)."""
+    sent = renamed.get("input", sent)
+    end = None if timeout is None else time.monotonic() + timeout
+    try:
+        while True:
+            try:
+                return child.communicate(sent, timeout=_TURN_SECONDS)
+            except subprocess.TimeoutExpired:
+                if end is not None and time.monotonic() > end:
+                    raise
+                sent = None  # it has it
+    except BaseException:
+        child.kill(timeout=None)
+        raise
+
+
+Popen.communicate_or_kill = _communicate
 
 
 def _bound(answer: Any) -> None:

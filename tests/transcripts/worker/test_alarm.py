@@ -66,7 +66,7 @@ def test_it_raises_again_where_python_swallows_the_first_one(monkeypatch):
     with pytest.raises(TooSlow), alarm.limited(0.1, TooSlow()):
         leave_it_and_wait()
 
-    assert swallowed == [alarm.TimeUp]
+    assert [issubclass(kind, alarm.TimeUp) for kind in swallowed] == [True]
 
 
 def test_the_nearer_of_two_limits_comes_first_and_as_itself():
