@@ -97,8 +97,12 @@ class Hands:
             hand.is_busy = True
             hand.given.put(message)
 
+    def are_busy(self) -> bool:
+        """Whether one of them has something in hand."""
+        return any(hand.is_busy for hand in self._hands)
+
     def free_since(self) -> float:
         """When the last of them became free, by ``time.monotonic``; now, where one is not."""
-        if any(hand.is_busy for hand in self._hands):
+        if self.are_busy():
             return time.monotonic()
         return max(hand.free_since for hand in self._hands)

@@ -28,6 +28,7 @@ from videos.transactions import is_passing, repeated
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 20  # SQS's longest
+BUSY_POLL_SECONDS = 2  # with jobs in hand
 SETTLE_SECONDS = 60  # for a database that is down when a job has ended
 _LONGEST_BACKOFF_SECONDS = 6 * 3600
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 30.0  # while queue or database are down
@@ -82,10 +83,7 @@ class Worker:
         """Waits for one message and deals with it, or has one of the hands do that; False where none came."""
         close_old_connections()
         try:
-            with self.stopping.waiting():
-                if hands:
-                    hands.wait()
-                message = queue.receive(wait_seconds=self._poll_seconds)
+            message = self._next_message(hands)
             if message is None:
                 self._pause = _FIRST_PAUSE_SECONDS
                 return False
@@ -101,6 +99,20 @@ class Worker:
         else:
             self._deal_with(message)
         return True
+
+    def _next_message(self, hands: Hands | None) -> queue.Message | None:
+        if hands:
+            with self.stopping.waiting():
+                hands.wait()
+            if hands.are_busy():
+                # Not left at a signal: SQS would give to it, when nobody listens any more, what the hands give back.
+                message = queue.receive(wait_seconds=min(self._poll_seconds, BUSY_POLL_SECONDS))
+                if message and self.stopping.requested:
+                    queue.extend(message, 0)
+                    return None
+                return message
+        with self.stopping.waiting():
+            return queue.receive(wait_seconds=self._poll_seconds)
 
     def _deal_with(self, message: queue.Message) -> None:
         with facts.during(video_id=str(message.video_id or "")):
