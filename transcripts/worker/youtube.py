@@ -16,7 +16,7 @@ from yt_dlp.utils import DownloadError
 
 from transcripts.segments import tidy
 from transcripts.worker import errors, metadata, scratch, streams, youtube_client
-from transcripts.worker.captions import Captions, Track, parse, ranked, tracks
+from transcripts.worker.captions import CAPTION_FORMAT, Captions, Track, parse, ranked, tracks
 from transcripts.worker.foreign import language_tag
 from transcripts.worker.metadata import Metadata
 
@@ -61,6 +61,9 @@ def reach() -> None:
 
 def _ask(youtube_id: str, log: youtube_client.Log) -> Mapping[str, Any]:
     with youtube_client.opened(log) as client:
+        # Else it makes addresses of captions in seven formats, for each of 160 languages of translation: a third of the
+        # processor time that a job with captions takes (benchmarks/worker.py).
+        client.get_info_extractor("Youtube")._SUBTITLE_FORMATS = (CAPTION_FORMAT,)
         # process=False selects no format: a live stream still says that it is live, instead of
         # "No video formats found!".
         info = client.extract_info(f"https://www.youtube.com/watch?v={youtube_id}", download=False, process=False)
