@@ -5,7 +5,7 @@
 The real worker in a process of its own, on MariaDB over TCP and SQS's protocol (moto); the real yt-dlp against the
 stand-in of YouTube, which takes ``--latency`` for each answer as a far side does, and sends a watch page of YouTube's
 true size. The rounds take turns with yt-dlp alone, which fetches the same captions in a bare loop. Processor time is
-that of the process and its children, less what it takes to start and to end without a job. Linux only.
+that of the process and its children, less that of one with a single job, so that imports do not count. Linux only.
 """
 
 import argparse
@@ -26,8 +26,8 @@ from pathlib import Path
 
 import django
 
-JOBS = {1: 5, 2: 8, 4: 12, 8: 16}  # side by side: in a round
-BARE = 5
+JOBS = {1: 7, 2: 9, 4: 13, 8: 17}  # side by side: in a round
+BARE = 7
 LINES = 400  # of captions, as in half an hour
 MOST_IDLE_MB = 100
 
@@ -130,8 +130,10 @@ class Jobs:
 
 
 def idle_mb() -> float:
-    """What a worker has in memory when it has asked the queue for the first time."""
-    process = subprocess.Popen([sys.executable, "manage.py", "run_worker"], stdout=-3, stderr=subprocess.PIPE)
+    """What a worker has in memory when it has asked its queue, another one than the jobs', for the first time."""
+    environment = os.environ | {"SQS_QUEUE_URL": os.environ["SQS_QUEUE_URL"] + "-none"}
+    command = [sys.executable, "manage.py", "run_worker"]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
         for line in process.stderr or ():
             if b"waiting for messages" in line:
@@ -176,7 +178,9 @@ def surroundings() -> Iterator[None]:
             "AWS_SECRET_ACCESS_KEY": "x",
             "QUOTA_SUBMISSIONS_PER_DAY": "0",
         }
-        os.environ["SQS_QUEUE_URL"] = boto3.client("sqs").create_queue(QueueName="jobs")["QueueUrl"]
+        sqs = boto3.client("sqs")
+        sqs.create_queue(QueueName="jobs-none")
+        os.environ["SQS_QUEUE_URL"] = sqs.create_queue(QueueName="jobs")["QueueUrl"]
         try:
             yield
         finally:
@@ -192,16 +196,15 @@ def measured(rounds: int, jobs: Jobs, youtube_id: str, far_side: Connection) -> 
 
     for _ in range(rounds):
         note("idle_mb", idle_mb())
-        _, at_rest, _ = worker("--idle-exit", "0", jobs=1)
-        note("start_cpu_s", at_rest)
         jobs.submit(1)
-        started, _, _ = worker("--once", jobs=1)
+        started, single, _ = worker("--once", jobs=1)
+        note("single_cpu_s", single)
         began, ended = jobs.last(1)
         note("to_first_job_s", began - started)
         note("to_first_transcript_s", ended - started)
-        _, imported, _ = run("-m", "benchmarks.worker", "--bare", "0")
+        _, first, _ = run("-m", "benchmarks.worker", "--bare", "1", "--id", youtube_id)
         _, used, _ = run("-m", "benchmarks.worker", "--bare", str(BARE), "--id", youtube_id)
-        note("bare_cpu_s_a_job", (used - imported) / BARE)
+        note("bare_cpu_s_a_job", (used - first) / (BARE - 1))
         for side_by_side, number in JOBS.items():
             jobs.submit(number)
             far_side.send("asked")
@@ -209,7 +212,7 @@ def measured(rounds: int, jobs: Jobs, youtube_id: str, far_side: Connection) -> 
             _, used, peak = worker("--max-messages", str(number), jobs=side_by_side)
             began, ended = jobs.last(number)
             note(f"jobs_a_minute_{side_by_side}", number / (ended - began) * 60)
-            note(f"cpu_s_a_job_{side_by_side}", (used - at_rest) / number)
+            note(f"cpu_s_a_job_{side_by_side}", (used - single) / (number - 1))
             note(f"peak_mb_{side_by_side}", peak / 1024)
             far_side.send("asked")
             note(f"requests_a_job_{side_by_side}", len(far_side.recv()) / number)
