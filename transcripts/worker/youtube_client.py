@@ -199,9 +199,10 @@ def _retry_after(error: HTTPError) -> float:
 
 
 @contextmanager
-def opened(log: Log, **options: Any) -> Iterator[YoutubeDL]:
-    """A yt-dlp of ours, closed at the end; its failures come out as JobError."""
+def opened(log: Log, *, scripts: bool = True, **options: Any) -> Iterator[YoutubeDL]:
+    """A yt-dlp of ours, closed at the end; its failures come out as JobError. ``scripts``: it may run YouTube's."""
     retries = settings.YOUTUBE_RETRIES
+    youtube = {"skip": ["translated_subs", "hls", "dash"], "player_skip": [] if scripts else ["js"]}
     options |= {
         "logger": log,
         "quiet": True,
@@ -215,7 +216,7 @@ def opened(log: Log, **options: Any) -> Iterator[YoutubeDL]:
         "retries": retries,
         "extractor_retries": retries,
         "retry_sleep_functions": dict.fromkeys(("http", "extractor"), lambda n: min(8.0, 0.5 * 2**n)),
-        "extractor_args": {"youtube": {"skip": ["translated_subs", "hls", "dash"]}},
+        "extractor_args": {"youtube": youtube},
         "writesubtitles": True,  # nothing is written, but yt-dlp then says so if it left out captions
         "continuedl": False,  # what lies there is not ours
     }

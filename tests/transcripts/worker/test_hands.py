@@ -1,15 +1,19 @@
 """Several jobs side by side in one process: real threads, a real queue protocol, the real yt-dlp."""
 
 import math
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 from django.db.backends.signals import connection_created
+from django.db.models.functions import Now
 
 from local.youtube import Site
 from tests import builders
+from tests.conftest import messages
 from transcripts.worker import alarm, loop, turn
 from videos import queue, sweeping
 from videos.models import Video
@@ -286,3 +290,21 @@ def test_a_time_limit_that_nobody_took_back_does_not_reach_the_next_job(stand_in
     work()
 
     assert statuses() == ["completed"] * 4
+
+
+def test_a_message_that_comes_after_the_signal_is_left_to_others(stand_in, sqs, settings):
+    """What is in hand is finished, because it is nearly done."""
+    ours, others = copies(stand_in, 2)
+    Video.objects.filter(pk=others.pk).update(enqueued_at=Now())
+
+    def tell_to_stop(site: Site) -> bool:
+        os.kill(os.getpid(), signal.SIGTERM)
+        queue.send(others)
+        return False
+
+    stand_in.videos[ours.youtube_id].faults["timedtext"] = tell_to_stop
+
+    work(idle_exit=30)
+
+    assert statuses() == ["completed", "queued"]
+    assert [message["video_id"] for message in messages(sqs, settings)] == [str(others.pk)]
