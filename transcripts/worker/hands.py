@@ -14,13 +14,13 @@ from typing import Self
 
 from django.db import close_old_connections, connection
 
-from transcripts.worker import alarm
+from transcripts.worker import alarm, turn
 from transcripts.worker.stopping import Stopping
 from videos.queue import Message
 
 log = logging.getLogger(__name__)
 
-_LOOK_SECONDS = 0.2
+_LOOK_SECONDS, _SHORTLY_SECONDS = 0.2, 0.05
 
 
 class _Hand(threading.Thread):
@@ -52,6 +52,7 @@ class _Hand(threading.Thread):
             log.exception("a message was not dealt with; it comes back by itself")
         finally:
             _calm()
+            turn.give_back()
 
 
 def _calm() -> None:
@@ -96,6 +97,15 @@ class Hands:
         if hand:
             hand.is_busy = True
             hand.given.put(message)
+
+    def end_within(self, seconds: float) -> bool:
+        """Waits for all that is in hand; False where that takes longer, or the worker is told to stop."""
+        end = time.monotonic() + seconds
+        while self.are_busy():
+            if self._stopping.requested or time.monotonic() > end:
+                return False
+            time.sleep(_SHORTLY_SECONDS)
+        return True
 
     def are_busy(self) -> bool:
         """Whether one of them has something in hand."""

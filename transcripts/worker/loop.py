@@ -15,7 +15,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from transcripts.models import Transcript
-from transcripts.worker import circuit, errors, pipeline, scratch, turn
+from transcripts.worker import alone, circuit, errors, pipeline, scratch, turn
 from transcripts.worker.alarm import TimeUp
 from transcripts.worker.claim import Claim, ClaimLost
 from transcripts.worker.hands import Hands
@@ -94,10 +94,14 @@ class Worker:
             log.warning("no messages: %s", error)
             self._rest()
             return False
-        if hands:
-            hands.give(message)
-        else:
+        if hands is None:
             self._deal_with(message)
+        elif message.video_id is None or not alone.is_wanted(message.video_id):
+            hands.give(message)
+        elif not turn.is_far() and hands.end_within(alone.PATIENCE_SECONDS):
+            self._deal_with(message)
+        else:
+            alone.later(message, message.video_id)
         return True
 
     def _next_message(self, hands: Hands | None) -> queue.Message | None:
@@ -166,11 +170,7 @@ def handle(message: queue.Message, *, worker: str = "", stopping: Stopping | Non
     span = traces.span("job", kind="CONSUMER", parent=message.traceparent, about=named)
     with about, span, measured(video) as job:
         log.info("video %s: attempt %d begins", video.pk, video.attempt)
-        try:
-            settled = _work(video, message, probe, stopping or Stopping(), job)
-        finally:
-            turn.give_back()
-        if settled:
+        if _work(video, message, probe, stopping or Stopping(), job):
             queue.delete(message)
 
 
@@ -182,8 +182,11 @@ def _work(video: Video, message: queue.Message, probe: str, stopping: Stopping, 
             queue.delete(message)
 
     try:
-        with Claim(video, message, probe=probe, job=job) as claim, stopping.working(claim.patience, give_back):
-            pipeline.process(claim)
+        try:
+            with Claim(video, message, probe=probe, job=job) as claim, stopping.working(claim.patience, give_back):
+                pipeline.process(claim)
+        finally:
+            turn.give_back()  # before it is settled, because this very video may come back at once
     except ClaimLost:
         return _leave(video)
     except (Stopped, TimeUp) as left:

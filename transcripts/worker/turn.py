@@ -26,7 +26,7 @@ class _Turn:
         self._left: Callable[[], float] = lambda: math.inf
 
     def is_far(self, patience: float = PATIENCE_SECONDS) -> bool:
-        if self._holder is None:
+        if self._holder in (None, threading.get_ident()):
             return False
         return self._waiter not in (None, threading.get_ident()) or self._left() > patience
 
@@ -38,7 +38,7 @@ class _Turn:
                 if self.is_far(end - time.monotonic()):
                     self._waiter = None if self._waiter == me else self._waiter
                     return False
-                if self._holder is None:
+                if self._holder in (None, me):
                     self._holder, self._left = me, left
                     self._waiter = None if self._waiter == me else self._waiter
                     return True

@@ -6,6 +6,8 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 from django.db.backends.signals import connection_created
@@ -15,7 +17,7 @@ from local.youtube import Site
 from tests import builders
 from tests.conftest import messages
 from transcripts.worker import alarm, loop, turn
-from videos import queue, sweeping
+from videos import queue, services, sweeping
 from videos.models import Video
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("sqs", "_signals")]
@@ -150,9 +152,10 @@ def test_it_is_idle_when_all_hands_are(stand_in):
 @pytest.fixture
 def busy_engine() -> Iterator[None]:
     """Another job listens, and will for long."""
-    assert turn.take(lambda: math.inf)
-    yield
-    turn.give_back()
+    with ThreadPoolExecutor(1) as elsewhere:
+        assert elsewhere.submit(turn.take, lambda: math.inf).result(10)
+        yield
+        elsewhere.submit(turn.give_back)
 
 
 def test_captions_are_fetched_while_the_engine_is_busy(stand_in, busy_engine):
@@ -220,6 +223,70 @@ def test_one_listens_after_the_other(stand_in, small_model, monkeypatch):
     work()
 
     assert statuses() == ["completed"] * 2
+
+
+# --- a video whose worker was lost
+
+
+def lost(video: Video) -> Video:
+    """Its worker was heard of no more."""
+    assert Video.objects.claim(video.pk)
+    Video.objects.filter(pk=video.pk).update(lease_expires_at=Now() - timedelta(seconds=1))
+    return video
+
+
+@pytest.mark.parametrize("swept", [True, False], ids=["taken back by the sweep", "found by who takes its message"])
+def test_a_video_whose_worker_was_lost_is_tried_alone(stand_in, swept):
+    beside: list[set[str]] = []
+    under_way: set[str] = set()
+
+    def begin(site: Site) -> bool:
+        under_way.add(site.video.id)
+        return False
+
+    def end(site: Site) -> bool:
+        if site.video.id == suspect.youtube_id:
+            beside.append(under_way - {site.video.id})
+        under_way.discard(site.video.id)
+        return False
+
+    suspect, *others = copies(stand_in, 7)
+    for video in (suspect, *others):
+        stand_in.videos[video.youtube_id].faults |= {"watch": begin, "timedtext": end}
+    lost(suspect)
+    if not swept:
+        queue.send(suspect)
+        for video in others:
+            services.send(video)
+        loop.Worker(poll_seconds=1).run(idle_exit=0)
+    else:
+        work()
+
+    assert (statuses(), beside) == (["completed"] * 7, [set()])
+
+
+def test_it_comes_back_later_where_the_others_will_take_long(stand_in, busy_engine):
+    video = lost(copies(stand_in, 1)[0])
+
+    work()
+
+    video.refresh_from_db()
+    assert (video.status, video.error_code, [a.outcome for a in video.attempts.all()]) == (
+        "queued",
+        "worker_lost",
+        ["lost"],
+    )
+    assert 50 < (video.retry_at - video.updated_at).total_seconds() < 70
+
+
+def test_it_waits_no_longer_than_for_a_while(stand_in, busy_engine):
+    video = lost(copies(stand_in, 1)[0])
+    sweeping.sweep()
+    video.attempts.update(ended_at=Now() - timedelta(minutes=16))
+
+    loop.Worker(poll_seconds=1).run(idle_exit=0)
+
+    assert statuses() == ["completed"]
 
 
 # --- what goes wrong

@@ -35,6 +35,12 @@ def test_whoever_comes_first_has_it():
     assert turn.take(far)
 
 
+def test_whoever_has_it_may_take_it_again():
+    turn.take(far)
+
+    assert (turn.is_far(), turn.take(far)) == (False, True)
+
+
 def test_nobody_else_has_it_meanwhile(elsewhere):
     turn.take(far)
 
@@ -55,7 +61,7 @@ def test_nobody_can_give_back_what_another_has(elsewhere):
 
     elsewhere.submit(turn.give_back).result(10)
 
-    assert turn.is_far()
+    assert elsewhere.submit(turn.is_far).result(10)
 
 
 def waiting_for(threads: ThreadPoolExecutor) -> Future:
@@ -68,7 +74,7 @@ def waiting_for(threads: ThreadPoolExecutor) -> Future:
         return has_it
 
     future = threads.submit(take)
-    while not turn.is_far():  # which it is as soon as somebody waits
+    while not threads.submit(turn.is_far).result(10):  # which it is as soon as somebody waits
         threading.Event().wait(0.01)
     return future
 
