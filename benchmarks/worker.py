@@ -26,8 +26,8 @@ from pathlib import Path
 
 import django
 
-JOBS = {1: 7, 2: 9, 4: 13, 8: 17}  # side by side: in a round
-BARE = 7
+JOBS = {1: 5, 2: 7, 4: 9, 8: 13}  # side by side: in a round
+BARE = 5
 LINES = 400  # of captions, as in half an hour
 MOST_IDLE_MB = 100
 
