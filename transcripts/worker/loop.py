@@ -178,8 +178,11 @@ def _work(video: Video, message: queue.Message, probe: str, stopping: Stopping, 
     """Does the job and writes down how it ended; False where the row is not ours any more."""
 
     def give_back() -> None:
-        if _settle(video, errors.WorkerStopped(), probe):
-            queue.delete(message)
+        try:
+            if _settle(video, errors.WorkerStopped(), probe):
+                queue.delete(message)
+        except Exception:
+            log.exception("video %s was not given back; its lease ends by itself", video.pk)
 
     try:
         try:
