@@ -213,7 +213,7 @@ class Site(BaseHTTPRequestHandler):
             endpoint = ENDPOINTS.get(path, "watch" if path.startswith("/embed/") else "other")
             video_id = str(asked.get("videoId") or query.get("v") or path.rpartition("/")[2])
         stand_in = self.server.stand_in
-        self.query, self.video = query, stand_in.videos.get(video_id)
+        self.query, self.asked, self.video = query, asked, stand_in.videos.get(video_id)
         stand_in.log.append(Request(self.command, self.host, path, query, endpoint, video_id))
         fault = self.video.faults.get(endpoint) if self.video else None
         if not (fault and fault(self)):

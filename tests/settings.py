@@ -32,6 +32,7 @@ os.environ |= {
     "COGNITO_USER_POOL_ID": POOL_ID,
     "COGNITO_CLIENT_IDS": CLIENT_ID,
     "LOG_LEVEL": "WARNING",
+    "WORKER_JOBS": "1",  # in the tests' own thread; those that are about more, and the processes of faults/, say so
 }
 
 from ytbackend.settings import *  # noqa: E402, F403

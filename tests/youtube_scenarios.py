@@ -59,6 +59,21 @@ def refused(video_id: str, reason: str, subreason: str = "", *, status: str = "U
     return Video(video_id, player={"playabilityStatus": playability, "videoDetails": details})
 
 
+def needs_javascript(video: Video, *players: str) -> Video:
+    """The formats of these players (by default: of all) are to be had only by who runs YouTube's program."""
+    answer = copy.deepcopy(video.answer())
+    for stream in answer["streamingData"]["adaptiveFormats"]:
+        stream["url"] += "&n=abcdefghijklmnop"
+
+    def fault(site: Site) -> bool:
+        player = site.asked["context"]["client"]["clientName"]
+        site._reply_json(answer if not players or player in players else video.answer())
+        return True
+
+    video.faults["player"] = fault
+    return video
+
+
 def answers(status: int, body: bytes = b"", **headers: str) -> Fault:
     """The endpoint answers that."""
 

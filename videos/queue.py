@@ -8,6 +8,7 @@ so a message is only a hint: the worker believes its ``video_id`` and reads the 
 import functools
 import json
 import logging
+import threading
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
@@ -182,11 +183,18 @@ def _call(operation: str, *, timeout: int = 2, url: str | None = "", **parameter
     return answer
 
 
+_making = threading.Lock()
+
+
 @functools.cache
 def _client(timeout: int) -> Any:
-    """One client per read time-out; threads may share it."""
+    """One client per read time-out; threads may share it, but not make several at once.
+
+    https://docs.aws.amazon.com/boto3/latest/guide/session.html#multithreading-or-multiprocessing-with-sessions
+    """
     import boto3
     from botocore.config import Config
 
     config = Config(connect_timeout=1, read_timeout=timeout, retries={"total_max_attempts": 1})
-    return boto3.client("sqs", region_name=settings.AWS_REGION, config=config)
+    with _making:
+        return boto3.client("sqs", region_name=settings.AWS_REGION, config=config)

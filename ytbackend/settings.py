@@ -299,6 +299,7 @@ MAX_AUDIO_MEGABYTES = env.integer("MAX_AUDIO_MEGABYTES", 1024, least=1, most=5_0
 SPEECH_ENGINE = env.text("SPEECH_ENGINE", "faster-whisper")
 SPEECH_MODEL = env.text("SPEECH_MODEL", "small")
 SPEECH_THREADS = env.integer("SPEECH_THREADS", 0, least=0, most=256)  # 0: one for each core
+WORKER_JOBS = env.integer("WORKER_JOBS", 3, least=1, most=64)
 LEASE_SECONDS = env.integer("LEASE_SECONDS", 120, least=3, most=3600)
 MAX_ATTEMPTS = env.integer("MAX_ATTEMPTS", 3, least=1, most=20)
 RETRY_BASE_SECONDS = env.integer("RETRY_BASE_SECONDS", 30, least=0, most=3600)

@@ -20,6 +20,7 @@ from tests.faults.proxy import Proxy
 
 BUCKET = "faults"
 TIMES = {
+    "WORKER_JOBS": 3,
     "LEASE_SECONDS": 3,
     "RETRY_BASE_SECONDS": 1,
     "RESEND_AFTER_SECONDS": 2,

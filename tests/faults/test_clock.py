@@ -8,7 +8,7 @@ pytestmark = pytest.mark.faults
 def test_x09_workers_whose_clocks_are_wrong_neither_steal_nor_keep_a_job(world):
     videos = [world.submit(world.clip().hold()) for _ in range(2)]
     for minutes in (10, -10):
-        world.worker(clock=minutes * 60)
+        world.worker(clock=minutes * 60, WORKER_JOBS=1)  # so that each has one of them
     world.sweeper()
     for video in videos:
         world.wait_until_reading(video)

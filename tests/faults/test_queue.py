@@ -275,8 +275,9 @@ def test_q16_a_worker_that_dies_in_the_middle_of_many_loses_none(world):
     world.converge()
 
     outcomes = [world.outcomes(video) for video in videos]
-    assert outcomes.count(["completed"]) == 9
-    assert outcomes.count(["lost", "completed"]) == 1
+    lost = outcomes.count(["lost", "completed"])
+    assert 1 <= lost <= 3  # what it had in hand
+    assert outcomes.count(["completed"]) == 10 - lost
 
 
 def test_q17_no_message_of_ours_can_be_refused_for_its_content():

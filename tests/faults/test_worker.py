@@ -230,3 +230,52 @@ def test_w16_a_worker_that_wakes_when_another_has_listened_charges_nothing(world
 
     world.converge()
     assert (world.outcomes(video), listened()) == (["lost", "completed"], (True, 0))
+
+
+def with_three_in_hand(world: World, **settings: int) -> tuple[Process, list[Video]]:
+    """A worker that waits for the captions of three videos at once."""
+    videos = [world.submit(world.clip().hold()) for _ in range(3)]
+    worker = world.worker(WORKER_JOBS=3, **settings)
+    for video in videos:
+        world.wait_until_reading(video)
+    return worker, videos
+
+
+def test_w17_a_worker_killed_with_several_jobs_in_hand_is_missed_for_each(world):
+    worker, videos = with_three_in_hand(world, LEASE_SECONDS=SOON)
+
+    worker.kill()
+    for video in videos:
+        world.clip_of(video).let_go()
+
+    world.converge()
+    assert [world.outcomes(video) for video in videos] == [["lost", "completed"]] * 3
+
+
+def test_w17_a_worker_that_wakes_with_several_jobs_that_others_have_completed_changes_nothing(world):
+    worker, videos = with_three_in_hand(world, LEASE_SECONDS=SOON)
+    worker.freeze()
+    for video in videos:
+        world.clip_of(video).let_go()
+    world.workers(2)
+    world.sweeper()
+    for video in videos:
+        world.wait_until(video, "completed")
+
+    wakes_and_ends(worker)
+
+    world.converge()
+    assert [world.outcomes(video) for video in videos] == [["lost", "completed"]] * 3
+
+
+def test_w17_a_worker_that_is_told_to_stop_gives_all_back_although_no_thread_comes_round(world):
+    worker, videos = with_three_in_hand(world, LEASE_SECONDS=60, GRACE_SECONDS=0)
+
+    worker.terminate()
+
+    assert worker.exit_code(within=15) == 0
+    assert [(world.status(video), world.now(video).attempt) for video in videos] == [("queued", 0)] * 3
+    for video in videos:
+        world.clip_of(video).let_go()
+    world.converge()
+    assert [world.outcomes(video) for video in videos] == [["interrupted", "completed"]] * 3

@@ -1,9 +1,14 @@
-"""The one timer of a process, shared: something is to be left after a time, also where it waits for the network.
+"""The timers of a process: something is to be left after a time, also where it waits for the network.
 
-A signal is the only thing that gets Python out of a call that blocks. It reaches the main thread alone, so
-that is where a job is done; elsewhere nothing here has any effect.
+In the main thread a signal does it (SIGALRM), the only thing that gets Python out of a call that blocks. It reaches no
+other thread: there a thread that watches has the exception raised, before the next line of Python that is run
+(https://docs.python.org/3/c-api/threads.html, PyThreadState_SetAsyncExc). So what is done in such a thread may wait for
+nothing without coming round: sockets have time-outs, and whoever waits for a child does it in turns.
 """
 
+import ctypes
+import itertools
+import queue
 import signal
 import threading
 import time
@@ -13,29 +18,27 @@ from types import FrameType
 
 _AGAIN_SECONDS = 0.2  # where Python swallows the exception (in a finaliser, say), it is raised again
 
+# Says at its moment what is to be raised; None: nothing any more.
+Call = Callable[[], type[BaseException] | None]
+
 
 class TimeUp(BaseException):
     """Nothing on the way may catch it."""
 
 
 class _Alarm:
-    """Calls that are to be made, each at its moment and then again and again until it is taken back."""
+    """The main thread's calls, each made at its moment and then again and again until it is taken back."""
 
     def __init__(self) -> None:
-        self._calls: dict[int, tuple[float, Callable[[], None]]] = {}
-        self._number = 0
+        self._calls: dict[int, tuple[float, Call]] = {}
         self._before: tuple[Callable[[int, FrameType | None], object] | int | None, float, float] | None = None
 
-    def set(self, seconds: float, call: Callable[[], None]) -> int:
-        if threading.current_thread() is not threading.main_thread():
-            return 0
+    def set(self, number: int, seconds: float, call: Call) -> None:
         if self._before is None:
             handler = signal.signal(signal.SIGALRM, self._on_alarm)
             self._before = handler, signal.getitimer(signal.ITIMER_REAL)[0], time.monotonic()
-        self._number += 1
-        self._calls[self._number] = time.monotonic() + seconds, call
+        self._calls[number] = time.monotonic() + seconds, call
         self._wind()
-        return self._number
 
     def take_back(self, number: int) -> None:
         if self._calls.pop(number, None) is None:
@@ -66,43 +69,115 @@ class _Alarm:
         if self._calls:
             self._wind()
         for key in due:
-            self._calls[key][1]()
+            leave = self._calls[key][1]()
+            if leave:
+                raise leave
+            self.take_back(key)
 
 
-_alarm = _Alarm()
+class _Watch:
+    """The other threads' calls, of which each takes back its own."""
+
+    def __init__(self) -> None:
+        self._calls: dict[int, tuple[float, int, Call]] = {}
+        self._news: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        # Held where something is raised and where that is taken back: what is taken back is not raised afterwards. A
+        # plain lock, which a `with` takes and leaves whatever is raised in between.
+        self._raising = threading.Lock()
+
+    def set(self, number: int, seconds: float, call: Call, thread: int) -> None:
+        self._calls[number] = time.monotonic() + seconds, thread, call
+        self._news.put(None)
+        with self._raising:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._watch, name="watch", daemon=True)
+                self._thread.start()
+
+    def take_back(self, number: int) -> None:
+        with self._raising:
+            self._calls.pop(number, None)
+            _raise_in(threading.get_ident(), None)  # another one's, if it was that, comes again
+
+    def clear(self) -> None:
+        me = threading.get_ident()
+        with self._raising:
+            for number in [number for number, (_, thread, _) in list(self._calls.items()) if thread == me]:
+                del self._calls[number]
+            _raise_in(me, None)
+
+    def _watch(self) -> None:
+        while True:
+            first = min((moment for moment, _, _ in list(self._calls.values())), default=None)
+            try:
+                self._news.get(timeout=None if first is None else max(0.0, first - time.monotonic()))
+            except queue.Empty:
+                self._raise_what_is_due(time.monotonic())
+
+    def _raise_what_is_due(self, now: float) -> None:
+        with self._raising:
+            for number, (moment, thread, call) in list(self._calls.items()):
+                if moment > now:
+                    continue
+                leave = call()
+                if leave and _raise_in(thread, leave):
+                    self._calls[number] = now + _AGAIN_SECONDS, thread, call
+                else:
+                    del self._calls[number]
 
 
-def set_alarm(seconds: float, call: Callable[[], None]) -> int:
-    """``call`` is made after so many seconds, and then again until ``take_back``; it may raise. Returns its number."""
-    return _alarm.set(seconds, call)
+def _raise_in(thread: int, leave: type[BaseException] | None) -> bool:
+    """False where there is no such thread. None: what was to be raised there, and was not yet, is not to be."""
+    what = ctypes.py_object(leave) if leave else ctypes.py_object()
+    return bool(ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), what))
+
+
+_numbers = itertools.count(1)
+_alarm, _watch = _Alarm(), _Watch()
+
+
+def _is_main() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def set_alarm(seconds: float, call: Call, *, thread: int = 0) -> int:
+    """What ``call`` says is raised after so many seconds, and then again until ``take_back``. Returns its number.
+
+    ``thread``: by its ``ident``, where that is not this one.
+    """
+    number = next(_numbers)
+    if thread and thread != threading.get_ident():
+        _watch.set(number, seconds, call, thread)
+    elif _is_main():
+        _alarm.set(number, seconds, call)
+    else:
+        _watch.set(number, seconds, call, threading.get_ident())
+    return number
 
 
 def take_back(number: int) -> None:
-    """The call is not to be made any more."""
-    _alarm.take_back(number)
+    """Nothing is to be raised in this thread by the call of this number any more."""
+    (_alarm if _is_main() else _watch).take_back(number)
 
 
 def clear() -> None:
-    """No call is to be made any more: for whoever has left everything, and cannot know what was taken back."""
-    _alarm.clear()
+    """Nor by any other: for whoever has left everything, and cannot know what was taken back."""
+    (_alarm if _is_main() else _watch).clear()
 
 
 @contextmanager
 def limited(seconds: float, error: Exception) -> Iterator[None]:
     """What is done in here may take so long. Raises ``error``, and no other limit's."""
-    up = TimeUp()
 
-    def leave() -> None:
-        raise up
+    class Up(TimeUp):
+        """Of this limit alone."""
 
-    number = set_alarm(seconds, leave)
+    number = set_alarm(seconds, lambda: Up)
     try:
         try:
             yield
         finally:
             take_back(number)
-    except TimeUp as raised:
-        if raised is not up:
-            raise
+    except Up:
         take_back(number)  # it may have come just before the other one
         raise error from None

@@ -14,7 +14,7 @@ from django.conf import settings
 from numpy.typing import NDArray
 
 from transcripts.worker import decoding
-from transcripts.worker.decoder import RATE, SAMPLE_BYTES
+from transcripts.worker.decoder_answers import RATE, SAMPLE_BYTES
 from transcripts.worker.errors import AudioIncomplete, AudioTooLong, AudioUnreadable
 
 # A file is cut where more than this is missing. YouTube gives a video's length in whole seconds, and

@@ -10,6 +10,8 @@ from transcripts.segments import Segment
 from transcripts.worker import errors
 from transcripts.worker.foreign import language_tag, milliseconds
 
+CAPTION_FORMAT = "json3"  # of those that YouTube has, the one that is read here
+
 
 @dataclass(frozen=True)
 class Captions:
@@ -40,7 +42,7 @@ def tracks(subtitles: Mapping[str, Any] | None, automatic: Mapping[str, Any] | N
     found: dict[tuple[str, bool, bool], Track] = {}
     for listed, is_automatic in ((subtitles, False), (automatic, True)):
         for variants in (listed or {}).values():
-            source = next((v for v in variants if v.get("ext") == "json3" and v.get("url")), None)
+            source = next((v for v in variants if v.get("ext") == CAPTION_FORMAT and v.get("url")), None)
             asked = parse_qs(urlsplit(source["url"]).query) if source else {}
             language = language_tag(asked.get("lang", [""])[-1])
             if source and language and "tlang" not in asked:

@@ -134,10 +134,15 @@ class Claim:
         if self._stage == Video.Stage.AUDIO:
             return 0
         if self._stage == Video.Stage.SPEECH:
-            taken = time.monotonic() - self._stage_began
-            left = taken / self._fraction - taken if self._fraction else math.inf
-            return settings.GRACE_SECONDS if left <= settings.GRACE_SECONDS else 0
+            return settings.GRACE_SECONDS if self.left() <= settings.GRACE_SECONDS else 0
         return settings.GRACE_SECONDS
+
+    def left(self) -> float:
+        """How many seconds there are to listen, by how long the part took that is done; infinite while none is."""
+        if self._stage != Video.Stage.SPEECH or not self._fraction:
+            return math.inf
+        taken = time.monotonic() - self._stage_began
+        return taken / self._fraction - taken
 
     def _heart(self, beat: Callable[[], bool]) -> Callable[[], None]:
         return facts.carried(lambda: self._every(beat))

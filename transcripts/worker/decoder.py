@@ -7,11 +7,11 @@ to be installed.
 
     decoder measure|decode|idle PARENT MEMORY_BYTES CPU_SECONDS < FILE
 
-``measure`` writes :data:`LENGTHS`, ``decode`` samples; ``idle`` reads nothing. The exit code says how it ended.
+``measure`` writes ``LENGTHS``, ``decode`` samples; ``idle`` reads nothing. The exit code says how it ended
+(:mod:`transcripts.worker.decoder_answers`).
 """
 
 import os
-import struct
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,12 +24,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from transcripts.worker import sandbox
-
-RATE = 16_000  # samples per second: what Whisper was trained on
-SAMPLE_BYTES = 2  # signed, in the machine's order, mono
-
-LENGTHS = struct.Struct("=qq")  # milliseconds: counted, and as the header states it (0 where it does not)
-NO_AUDIO, UNREADABLE, OUT_OF_MEMORY = 10, 11, 12  # exit codes; Python's own are 1 and 2
+from transcripts.worker.decoder_answers import LENGTHS, NO_AUDIO, OUT_OF_MEMORY, RATE, SAMPLE_BYTES, UNREADABLE
 
 # What YouTube serves: WebM and MP4, with Opus, Vorbis, AAC and Dolby's (https://github.com/yt-dlp/yt-dlp,
 # YoutubeIE._formats). Above all no playlists, which make FFmpeg open what they name

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from transcripts.worker import errors
-from transcripts.worker.decoder import LENGTHS, NO_AUDIO, OUT_OF_MEMORY, UNREADABLE
+from transcripts.worker.decoder_answers import LENGTHS, NO_AUDIO, OUT_OF_MEMORY, UNREADABLE
 from transcripts.worker.foreign import one_line
 
 log = logging.getLogger(__name__)
@@ -32,6 +32,7 @@ MEASURING_SECONDS = 120
 DECODING_SECONDS, DECODING_PART = 60, 1 / 20  # and this part of the sound's length
 
 _PATIENCE = 4  # a machine may be busy: so many seconds for each that the processor is ours
+_TURN_SECONDS = 0.2  # of waiting in one piece, because a thread can be got out of it only in between (see alarm)
 _PIECE_BYTES = 1 << 18
 _PIPE_BYTES = 1 << 20
 _ENDING_SECONDS = 10.0  # between its last byte and its end
@@ -98,8 +99,10 @@ def _run(what: str, path: Path, *, seconds: int) -> Generator[bytes]:
         poll.register(descriptor, select.POLLIN)
         while True:
             begun = time.monotonic()
-            said = poll.poll(max(patience, 0) * 1000)
+            said = poll.poll(min(max(patience, 0), _TURN_SECONDS) * 1000)
             patience -= time.monotonic() - begun
+            if not said and patience > 0:
+                continue
             if not said:
                 raise errors.DecoderFailed from Complaint(f"it has used up its time and said nothing ({what})")
             piece = os.read(descriptor, _PIECE_BYTES)

@@ -266,6 +266,15 @@ class NoSpaceLeft(JobError):
     sentence = "This service has no room for the audio of this video at the moment. The operators have been told."
 
 
+class EngineBusy(JobError):
+    """Several jobs are done side by side, and the engine serves one of them."""
+
+    code = "speech_engine_busy"
+    counted = False
+    wait = 10.0  # for another machine to take it
+    sentence = "Another video is being listened to. Yours waits for its turn."
+
+
 class WorkerStopped(JobError):
     code = "worker_stopped"
     counted = False

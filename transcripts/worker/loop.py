@@ -1,4 +1,4 @@
-"""The worker: takes messages one by one, claims what they name, and settles how it ended."""
+"""The worker: takes messages one by one, claims what they name, and settles how each ended."""
 
 import logging
 import os
@@ -11,12 +11,14 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import Error as DatabaseFailed
 from django.db import close_old_connections, connection
+from django.db.models import Q
 from django.utils import timezone
 
 from transcripts.models import Transcript
-from transcripts.worker import circuit, errors, pipeline, scratch
+from transcripts.worker import alone, circuit, errors, pipeline, scratch, turn
 from transcripts.worker.alarm import TimeUp
 from transcripts.worker.claim import Claim, ClaimLost
+from transcripts.worker.hands import Hands
 from transcripts.worker.measures import Job, measured, refused
 from transcripts.worker.stopping import Stopped, Stopping
 from videos import facts, files, queue, services, traces
@@ -26,13 +28,19 @@ from videos.transactions import is_passing, repeated
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 20  # SQS's longest
+BUSY_POLL_SECONDS = 2  # with jobs in hand
 SETTLE_SECONDS = 60  # for a database that is down when a job has ended
 _LONGEST_BACKOFF_SECONDS = 6 * 3600
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 30.0  # while queue or database are down
+_PAUSED_SECONDS = 0.2  # in one piece
+_NOTHING_TRIED = (errors.WorkerStopped, errors.EngineBusy)  # it is as if the message had waited in the queue
 
 
 class Worker:
-    """One message at a time, until a signal ends it (see ``stopping``)."""
+    """Deals with messages until a signal ends it (see ``stopping``): with ``WORKER_JOBS`` at a time.
+
+    One at a time it does in the main thread, more by ``hands``.
+    """
 
     def __init__(self, *, poll_seconds: int = POLL_SECONDS) -> None:
         self.name = f"{socket.gethostname()} {os.getpid()}"
@@ -48,24 +56,34 @@ class Worker:
         if left := scratch.tidy():
             log.warning("removed %d temporary folders of workers that were killed", left)
         log.info("waiting for messages")
-        handled = 0
-        idle_since = time.monotonic()
+        at_once = 1 if max_messages == 1 else settings.WORKER_JOBS
         with self.stopping:
-            while not self.stopping.requested and handled != max_messages:
-                if self.handle_one():
-                    handled += 1
-                    idle_since = time.monotonic()
-                elif idle_exit is not None and time.monotonic() - idle_since >= idle_exit:
-                    break
+            if at_once == 1:
+                handled = self._run(None, max_messages, idle_exit)
+            else:
+                with Hands(at_once, self._deal_with, self.stopping) as hands:
+                    handled = self._run(hands, max_messages, idle_exit)
         log.info("stopped after %d messages", handled)
         return handled
 
-    def handle_one(self) -> bool:
-        """Waits for one message and deals with it; False where none came."""
+    def _run(self, hands: Hands | None, max_messages: int | None, idle_exit: float | None) -> int:
+        handled = 0
+        idle_since = time.monotonic()
+        while not self.stopping.requested and handled != max_messages:
+            if self.handle_one(hands):
+                handled += 1
+                idle_since = time.monotonic()
+            elif idle_exit is not None:
+                idle_since = max(idle_since, hands.free_since() if hands else 0)
+                if time.monotonic() - idle_since >= idle_exit:
+                    break
+        return handled
+
+    def handle_one(self, hands: Hands | None = None) -> bool:
+        """Waits for one message and deals with it, or has one of the hands do that; False where none came."""
         close_old_connections()
         try:
-            with self.stopping.waiting():
-                message = queue.receive(wait_seconds=self._poll_seconds)
+            message = self._next_message(hands)
             if message is None:
                 self._pause = _FIRST_PAUSE_SECONDS
                 return False
@@ -76,6 +94,31 @@ class Worker:
             log.warning("no messages: %s", error)
             self._rest()
             return False
+        if hands is None:
+            self._deal_with(message)
+        elif message.video_id is None or not alone.is_wanted(message.video_id):
+            hands.give(message)
+        elif not turn.is_far() and hands.end_within(alone.PATIENCE_SECONDS):
+            self._deal_with(message)
+        else:
+            alone.later(message, message.video_id)
+        return True
+
+    def _next_message(self, hands: Hands | None) -> queue.Message | None:
+        if hands:
+            with self.stopping.waiting():
+                hands.wait()
+            if hands.are_busy():
+                # Not left at a signal: SQS would give to it, when nobody listens any more, what the hands give back.
+                message = queue.receive(wait_seconds=min(self._poll_seconds, BUSY_POLL_SECONDS))
+                if message and self.stopping.requested:
+                    queue.extend(message, 0)
+                    return None
+                return message
+        with self.stopping.waiting():
+            return queue.receive(wait_seconds=self._poll_seconds)
+
+    def _deal_with(self, message: queue.Message) -> None:
         with facts.during(video_id=str(message.video_id or "")):
             try:
                 handle(message, worker=self.name, stopping=self.stopping)
@@ -85,13 +128,14 @@ class Worker:
             except Exception:
                 log.exception("a message was not dealt with; it comes back by itself")
                 self._rest()
-        return True
 
     def _rest(self) -> None:
         """Longer each time, until something works again."""
         try:
             with self.stopping.waiting():
-                time.sleep(self._pause * random.uniform(0.75, 1.25))  # noqa: S311 - no secret hangs on it
+                end = time.monotonic() + self._pause * random.uniform(0.75, 1.25)  # noqa: S311 - no secret hangs on it
+                while (left := end - time.monotonic()) > 0:
+                    time.sleep(min(left, _PAUSED_SECONDS))
         except Stopped:
             self.stopping.calm()
             return
@@ -106,6 +150,9 @@ def handle(message: queue.Message, *, worker: str = "", stopping: Stopping | Non
     video_id = message.video_id
     if video_id is None:
         log.error("a message that is not ours is left to the dead-letter queue: %.200r", message.body)
+        return
+    if turn.is_far() and (waiting := _needs_the_engine(video_id)):
+        _wait_for_the_engine(message, waiting)
         return
     try:
         probe = circuit.admit()
@@ -129,9 +176,20 @@ def handle(message: queue.Message, *, worker: str = "", stopping: Stopping | Non
 
 def _work(video: Video, message: queue.Message, probe: str, stopping: Stopping, job: Job) -> bool:
     """Does the job and writes down how it ended; False where the row is not ours any more."""
+
+    def give_back() -> None:
+        try:
+            if _settle(video, errors.WorkerStopped(), probe):
+                queue.delete(message)
+        except Exception:
+            log.exception("video %s was not given back; its lease ends by itself", video.pk)
+
     try:
-        with Claim(video, message, probe=probe, job=job) as claim, stopping.working(claim.patience):
-            pipeline.process(claim)
+        try:
+            with Claim(video, message, probe=probe, job=job) as claim, stopping.working(claim.patience, give_back):
+                pipeline.process(claim)
+        finally:
+            turn.give_back()  # before it is settled, because this very video may come back at once
     except ClaimLost:
         return _leave(video)
     except (Stopped, TimeUp) as left:
@@ -189,7 +247,7 @@ def _settle(video: Video, error: errors.JobError, probe: str) -> bool:
 def _is_used_up(video: Video, error: errors.JobError) -> bool:
     if error.counted:
         return video.attempt >= settings.MAX_ATTEMPTS
-    return not isinstance(error, errors.WorkerStopped) and video.was_tried_for(settings.GIVE_UP_HOURS)
+    return not isinstance(error, _NOTHING_TRIED) and video.was_tried_for(settings.GIVE_UP_HOURS)
 
 
 def _leave(video: Video) -> bool:
@@ -206,7 +264,7 @@ def _leave(video: Video) -> bool:
 
 def _backoff(video: Video, error: errors.JobError) -> float:
     """Seconds to wait after the first, second … try: growing, and never in step with other jobs."""
-    if isinstance(error, errors.WorkerStopped):
+    if isinstance(error, _NOTHING_TRIED):
         return 0
     tries = video.attempts.filter(started_at__gte=video.requested_at).count()
     longest = _LONGEST_BACKOFF_SECONDS if error.counted else queue.MAX_DELAY_SECONDS
@@ -229,6 +287,21 @@ def _park(message: queue.Message, video_id: uuid.UUID, breaker: Breaker) -> None
         # While somebody probes, it is known in a moment.
         until = now if breaker.probe_token else breaker.retry_at or now
         video.park(why.code, str(why), until=until + timedelta(seconds=circuit.spread()))
+    queue.delete(message)
+
+
+def _needs_the_engine(video_id: uuid.UUID) -> Video | None:
+    """The queued video, if it is known that there will be no captions: YouTube is not asked only to find that again."""
+    known = Q(mode=Video.Mode.SPEECH) | Q(error_code=errors.EngineBusy.code)
+    return Video.objects.filter(known, pk=video_id, status=Video.Status.QUEUED).first()
+
+
+def _wait_for_the_engine(message: queue.Message, video: Video) -> None:
+    """It comes back when the job before it may be done, and makes no attempt."""
+    why = errors.EngineBusy()
+    until = timezone.now() + timedelta(seconds=turn.comes_in())
+    if video.park(why.code, str(why), until=until):
+        services.send_when_due(video)
     queue.delete(message)
 
 

@@ -16,7 +16,7 @@ from django.db import DataError, OperationalError, transaction
 from transcripts import stored
 from transcripts.models import Transcript, UTF8Encoder
 from transcripts.segments import Segment, plain_text, tidy
-from transcripts.worker import alarm, circuit, errors, scratch, speech, youtube
+from transcripts.worker import alarm, circuit, errors, scratch, speech, turn, youtube
 from transcripts.worker.claim import Claim
 from videos import files, quotas, traces
 from videos.models import Deletion, Video
@@ -57,6 +57,7 @@ def _process(claim: Claim) -> None:
             with found.open("rb") as content:
                 audio_path = _save(claim, f"audio{found.suffix}", File(content))
             said = _listen(claim, found, about)
+            turn.give_back()
         else:
             said = found
 
@@ -69,7 +70,7 @@ def _fetch(claim: Claim, folder: Path) -> tuple[youtube.Metadata, _Said | Path]:
     video = claim.video
     claim.step(Video.Stage.METADATA)
     with _in_time():
-        extraction = youtube.extract(video.youtube_id)
+        extraction = youtube.extract(video.youtube_id, thorough=video.attempt > 1)
     about = extraction.metadata
     with _storable():
         claim.write(lambda: video.describe(title=about.title, channel=about.channel, duration_ms=about.duration_ms))
@@ -80,6 +81,8 @@ def _fetch(claim: Claim, folder: Path) -> tuple[youtube.Metadata, _Said | Path]:
             raise errors.NoCaptions
         if said:
             return about, said
+    if not turn.take(claim.left):
+        raise errors.EngineBusy
     claim.step(Video.Stage.AUDIO)
     _reserve(claim, about)
     with _in_time(extraction.audio_seconds()):

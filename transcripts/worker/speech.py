@@ -2,6 +2,8 @@
 
 faster-whisper's sequential pipeline: its batched one silently drops sentences
 (https://github.com/SYSTRAN/faster-whisper, BatchedInferencePipeline; 4 to 28 % of the words, measured).
+
+The engine's libraries are 50 MB of memory and half a second: they are imported where the first job wants them.
 """
 
 import functools
@@ -10,18 +12,19 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-import ctranslate2
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from faster_whisper import WhisperModel
-from faster_whisper.transcribe import Word
-from faster_whisper.utils import download_model
 
 from transcripts.segments import Segment, tidy
-from transcripts.worker import audio as sound
 from transcripts.worker.errors import LanguageUnsupported, SpeechEngineFailed
+
+if TYPE_CHECKING:
+    from faster_whisper import WhisperModel
+    from faster_whisper.transcribe import Word
+
+    from transcripts.worker import audio as sound
 
 # A name of faster-whisper's own, or owner/name (https://huggingface.co/docs/hub/repositories).
 _HUB_NAME = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*)?", re.ASCII)
@@ -92,6 +95,9 @@ class FasterWhisper:
 
     def __init__(self, model: str, *, threads: int = 0, slice_seconds: float = 300) -> None:
         self.check(model)
+        import ctranslate2
+        from faster_whisper import WhisperModel
+
         gpu = ctranslate2.get_cuda_device_count() > 0
         folder = Path(model).expanduser()
         try:
@@ -125,6 +131,8 @@ class FasterWhisper:
         on_progress: Callable[[float], None],
     ) -> Speech:
         """Write down what is said, slice by slice. See :class:`Engine`."""
+        from transcripts.worker import audio as sound
+
         code = self._code(language)
         length_ms = sound.measure(audio, duration_ms)
         done = 0.0
@@ -156,7 +164,7 @@ class FasterWhisper:
             raise LanguageUnsupported
         return "en"
 
-    def _listen(self, part: sound.Slice, code: str | None) -> tuple[str | None, Iterator[Segment]]:
+    def _listen(self, part: "sound.Slice", code: str | None) -> tuple[str | None, Iterator[Segment]]:
         """Prepare one slice: its language (None where nobody speaks and none was known) and, lazily, its text."""
         try:
             segments, info = self._whisper.transcribe(part.samples, language=code, **OPTIONS)
@@ -179,6 +187,8 @@ def check() -> None:
 
 def place(model: str) -> Path | None:
     """The folder of a model that is on this machine; None where it has yet to be fetched from the hub."""
+    from faster_whisper.utils import download_model
+
     folder = Path(model).expanduser()
     if folder.is_dir():
         return folder
@@ -227,14 +237,14 @@ def bcp47(code: str | None) -> str:
     return {None: "und", "jw": "jv"}.get(code, code or "")
 
 
-def _known_languages(whisper: WhisperModel) -> set[str]:
+def _known_languages(whisper: "WhisperModel") -> set[str]:
     """Ask the model itself: the library lists languages that only later models know, such as Cantonese."""
     if not whisper.model.is_multilingual:
         return {"en"}
     return {code for code in whisper.supported_languages if whisper.hf_tokenizer.token_to_id(f"<|{code}|>")}
 
 
-def _phrases(segments: Iterable[Any], part: sound.Slice) -> Iterator[Segment]:
+def _phrases(segments: Iterable[Any], part: "sound.Slice") -> Iterator[Segment]:
     """Yield what faster-whisper hears in a slice, on the clock of the whole file and within the slice."""
 
     def phrase(start: float, end: float, text: str) -> Segment:
@@ -252,7 +262,7 @@ def _phrases(segments: Iterable[Any], part: sound.Slice) -> Iterator[Segment]:
         raise SpeechEngineFailed from error
 
 
-def split_at_pauses(words: Sequence[Word]) -> Iterator[tuple[float, Sequence[Word]]]:
+def split_at_pauses(words: "Sequence[Word]") -> "Iterator[tuple[float, Sequence[Word]]]":
     """Cut a segment's words where nobody speaks for long; each piece with its start in seconds.
 
     The engine hears the sound without its silences, so a segment may reach over one. Its first word

@@ -2,6 +2,8 @@
 
 import logging
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
@@ -12,14 +14,25 @@ from transcripts.worker import alarm
 log = logging.getLogger(__name__)
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_LEAVING_SECONDS = 2.0  # for a thread to come round and leave; one that waits in a call of C takes longer
 
 
 class Stopped(BaseException):
     """Leaves what is being done: nothing on the way may catch it."""
 
 
+class _InHand:
+    """What one thread is doing, which may be left."""
+
+    def __init__(self, patience: Callable[[], float], give_back: Callable[[], None] | None) -> None:
+        self.patience = patience  # how long to leave it alone, in seconds
+        self.give_back = give_back
+        self.until: float | None = None  # by ``time.monotonic``, once it is to be left
+        self.alarm = 0
+
+
 class Stopping:
-    """Takes both signals over, as a context manager, in the main thread.
+    """Takes both signals over, as a context manager, in the main thread; any thread may work under it.
 
     The first one ends what may be left at any moment: a long poll (``waiting``), and work that will take longer
     than the grace time (``working``). In between nothing is torn apart; the second signal ends the process now.
@@ -27,8 +40,7 @@ class Stopping:
 
     def __init__(self) -> None:
         self.requested = False
-        self._patience: Callable[[], float] | None = None  # how long to leave alone what is being done, in seconds
-        self._alarm = 0
+        self._in_hand: dict[int, _InHand] = {}  # by thread
         self._before: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
 
     def __enter__(self) -> Self:
@@ -40,8 +52,8 @@ class Stopping:
             signal.signal(number, handler)
 
     def calm(self) -> None:
-        """Nothing is to be left any more: for whoever has just left, at whatever line."""
-        self._patience = None
+        """Nothing is to be left any more in this thread: for whoever has just left, at whatever line."""
+        self._in_hand.pop(threading.get_ident(), None)
         alarm.clear()
 
     @contextmanager
@@ -51,42 +63,64 @@ class Stopping:
             yield
 
     @contextmanager
-    def working(self, patience: Callable[[], float]) -> Iterator[None]:
-        """What is done in here is left after as many seconds as ``patience`` says at the signal. Raises ``Stopped``."""
-        with self._interruptible(patience):
+    def working(self, patience: Callable[[], float], give_back: Callable[[], None] | None = None) -> Iterator[None]:
+        """What is done in here is left after as many seconds as ``patience`` says at the signal. Raises ``Stopped``.
+
+        ``give_back`` is for a thread that then does not come round, see ``give_back_what_is_not_left``.
+        """
+        with self._interruptible(patience, give_back):
             yield
 
+    def give_back_what_is_not_left(self) -> set[int]:
+        """Does in the place of other threads what they should have done by now, each once; returns who they are.
+
+        They wait in some call of C, and will not be waited for.
+        """
+        late = set()
+        for thread, work in list(self._in_hand.items()):
+            if work.give_back and work.until is not None and time.monotonic() > work.until + _LEAVING_SECONDS:
+                late.add(thread)
+                give_back, work.give_back = work.give_back, None
+                give_back()
+        return late
+
     @contextmanager
-    def _interruptible(self, patience: Callable[[], float]) -> Iterator[None]:
+    def _interruptible(
+        self, patience: Callable[[], float], give_back: Callable[[], None] | None = None
+    ) -> Iterator[None]:
+        me, work = threading.get_ident(), _InHand(patience, give_back)
         try:
             try:
-                self._patience = patience
+                self._in_hand[me] = work
                 if self.requested:  # it came just before
-                    self._leave_in(patience())
+                    self._leave_in(me, work, patience())
                 yield
             finally:
-                self._patience = None
+                self._in_hand.pop(me, None)
         finally:
-            self._patience = None  # the signal may have come just before the other one
-            alarm.take_back(self._alarm)
+            self._in_hand.pop(me, None)  # the signal may have come just before the other one
+            alarm.take_back(work.alarm)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.requested = True
         for again in _SIGNALS:
             signal.signal(again, signal.SIG_DFL)  # ends the process also where C code never gives way to Python
-        if self._patience is None:
+        # Our own last, because that may leave from here.
+        for thread, work in sorted(self._in_hand.items(), key=lambda item: item[0] == threading.get_ident()):
+            patience = work.patience()
+            if patience > 0:
+                name = signal.Signals(number).name
+                log.info("%s: %d seconds to finish what is in hand; once more ends it now", name, patience)
+            self._leave_in(thread, work, patience)
+
+    def _leave_in(self, thread: int, work: _InHand, seconds: float) -> None:
+        if work.until is not None:
             return
-        patience = self._patience()
-        if patience > 0:
-            name = signal.Signals(number).name
-            log.info("%s: %d seconds to finish what is in hand; once more ends it now", name, patience)
-        self._leave_in(patience)
+        work.until = time.monotonic() + max(seconds, 0)
 
-    def _leave_in(self, seconds: float) -> None:
-        self._alarm = alarm.set_alarm(max(seconds, 0), self._leave)
-        if seconds <= 0:
-            self._leave()
+        def leave() -> type[BaseException] | None:
+            return Stopped if self._in_hand.get(thread) is work else None
 
-    def _leave(self) -> None:
-        if self._patience is not None:
+        work.alarm = alarm.set_alarm(max(seconds, 0), leave, thread=thread)
+        if seconds <= 0 and thread == threading.get_ident():
             raise Stopped

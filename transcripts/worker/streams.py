@@ -21,6 +21,11 @@ def original(formats: Iterable[Format]) -> list[Format]:
     return [f for f in sounding if _preference(f) == best]
 
 
+def moving(formats: Iterable[Format]) -> list[Format]:
+    """All but the storyboards."""
+    return [f for f in formats if f.get("protocol") != "mhtml"]
+
+
 def language(formats: Iterable[Format]) -> str | None:
     """The language of the original sound (BCP 47), if it has one and YouTube says which."""
     spoken = {tag for f in original(formats) if (tag := language_tag(f.get("language")))}
@@ -29,10 +34,10 @@ def language(formats: Iterable[Format]) -> str | None:
 
 def why_silent(formats: Iterable[Format], warnings: Sequence[str]) -> errors.JobError:
     """Say why :func:`original` is empty; ``warnings`` are yt-dlp's, where a failed request stands."""
-    moving = [f for f in formats if f.get("protocol") != "mhtml"]  # the rest are storyboards
-    if any(f.get("has_drm") for f in moving):
+    seen = moving(formats)
+    if any(f.get("has_drm") for f in seen):
         return errors.VideoDrmProtected()
-    return errors.NoAudio() if moving else refusal("YouTube gave no formats.", said=False, warnings=warnings)
+    return errors.NoAudio() if seen else refusal("YouTube gave no formats.", said=False, warnings=warnings)
 
 
 def _preference(f: Format) -> int:

@@ -1,13 +1,15 @@
 """YouTube, asked through yt-dlp: what a video is, its captions, its audio.
 
-One :func:`extract` per job (a watch page and two or three player requests), reused for captions (one request)
-and audio (one request per 10 MiB). Everything goes through ``YOUTUBE_PROXY_URL`` where that is set, and
-else the way the environment says. Every failure comes out as a class of :mod:`transcripts.worker.errors`.
+One :func:`extract` per job (a watch page and two player requests; where YouTube's JavaScript has to be run, these once
+more and its program), reused for captions (one request) and audio (one request per 10 MiB). Everything goes through
+``YOUTUBE_PROXY_URL`` where that is set, and else the way the environment says. Every failure comes out as a class of
+:mod:`transcripts.worker.errors`.
 """
 
 import re
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from yt_dlp.utils import DownloadError
 
 from transcripts.segments import tidy
 from transcripts.worker import errors, metadata, scratch, streams, youtube_client
-from transcripts.worker.captions import Captions, Track, parse, ranked, tracks
+from transcripts.worker.captions import CAPTION_FORMAT, Captions, Track, parse, ranked, tracks
 from transcripts.worker.foreign import language_tag
 from transcripts.worker.metadata import Metadata
 
@@ -27,11 +29,17 @@ SLOWEST_BYTES_A_SECOND = 30_000  # about twice what is heard in a second of YouT
 MAX_WAIT_SECONDS = 120  # for the advertisements that YouTube wants seen before it hands out audio
 _VIDEO_ID = re.compile(r"[A-Za-z0-9_-]{11}")
 _INSTEAD = re.compile(r'got player responses for video "([A-Za-z0-9_-]{11})" instead')
+# What more formats may prove wrong.
+_NOT_FOUND = (errors.VideoUnavailable, errors.SourceUnreadable)
 _SUFFIXES = {"webm": ".webm", "m4a": ".m4a", "mp4": ".mp4", "3gp": ".3gp"}  # ours: no word of YouTube's is in a path
 
 
-def extract(youtube_id: str) -> "Extraction":
+def extract(youtube_id: str, *, thorough: bool = False) -> "Extraction":
     """Ask what the video is and what there is to download. Takes about a second and downloads nothing.
+
+    YouTube's JavaScript is not run at first: it takes two seconds of the processor, 300 MB and a program of 2.6 MB, and
+    only adds formats to those that one of the players has without it. It is run where there are none then, where the
+    video seems not to be there, and where the caller wants to be ``thorough``.
 
     Refuses what cannot become a transcript: live and upcoming, longer than ``MAX_VIDEO_MINUTES``, or with
     neither sound nor captions. A video with captions alone is accepted; its :meth:`Extraction.audio` is
@@ -39,16 +47,25 @@ def extract(youtube_id: str) -> "Extraction":
     """
     if not _VIDEO_ID.fullmatch(youtube_id):
         raise errors.VideoUnavailable
+    if not thorough:
+        with suppress(*_NOT_FOUND):
+            extraction = _extract(youtube_id, scripts=False)
+            if extraction.has_formats:
+                return extraction
+    return _extract(youtube_id, scripts=True)
+
+
+def _extract(youtube_id: str, *, scripts: bool) -> "Extraction":
     log = youtube_client.Log()
     try:
-        info = _ask(youtube_id, log)
+        info = _ask(youtube_id, log, scripts=scripts)
     except errors.SourceRefused:
         # The last two bits of an id mean nothing, and YouTube may answer in its own spelling, which yt-dlp takes
         # for another video (https://github.com/ytdl-org/youtube-dl/pull/25063).
         instead = _INSTEAD.search("\n".join(log.warnings))
         if not instead or instead[1][:10] != youtube_id[:10]:
             raise
-        info = _ask(instead[1], log)
+        info = _ask(instead[1], log, scripts=scripts)
     metadata.turn_away(info)
     return Extraction(info, log.warnings)
 
@@ -59,8 +76,11 @@ def reach() -> None:
         client.urlopen("https://www.youtube.com/generate_204")
 
 
-def _ask(youtube_id: str, log: youtube_client.Log) -> Mapping[str, Any]:
-    with youtube_client.opened(log) as client:
+def _ask(youtube_id: str, log: youtube_client.Log, *, scripts: bool) -> Mapping[str, Any]:
+    with youtube_client.opened(log, scripts=scripts) as client:
+        # Else it makes addresses of captions in seven formats, for each of 160 languages of translation: a third of the
+        # processor time that a job with captions takes (benchmarks/worker.py).
+        client.get_info_extractor("Youtube")._SUBTITLE_FORMATS = (CAPTION_FORMAT,)
         # process=False selects no format: a live stream still says that it is live, instead of
         # "No video formats found!".
         info = client.extract_info(f"https://www.youtube.com/watch?v={youtube_id}", download=False, process=False)
@@ -80,6 +100,11 @@ class Extraction:
         heard = {track.language for track in self._tracks if track.automatic}
         spoken = streams.language(self._formats) or (heard.pop() if len(heard) == 1 else None)
         self.metadata = metadata.describe(info, spoken)
+
+    @property
+    def has_formats(self) -> bool:
+        """Whether there is anything to be seen or heard, so that what is missing is missing in the video."""
+        return bool(streams.moving(self._formats))
 
     def captions(self, wanted: str | None) -> Captions | None:
         """The best captions: a human's in the wanted language (BCP 47), else in the spoken one, else what was heard.

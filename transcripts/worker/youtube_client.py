@@ -6,6 +6,8 @@ It asks nobody but YouTube over HTTPS, wherever an answer sends it; it reads not
 
 import logging
 import os
+import subprocess
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -22,7 +24,7 @@ from yt_dlp.networking._curlcffi import CurlCFFIRH
 from yt_dlp.networking._helper import get_redirect_method
 from yt_dlp.networking._requests import RequestsRH
 from yt_dlp.networking.exceptions import HTTPError, RequestError
-from yt_dlp.utils import DownloadError, ExtractorError, YoutubeDLError
+from yt_dlp.utils import DownloadError, ExtractorError, Popen, YoutubeDLError
 
 from transcripts.worker import errors
 from transcripts.worker.foreign import one_line
@@ -43,6 +45,7 @@ LONGEST_RETRY_AFTER = 3600.0  # seconds; more than that we do not believe
 MAX_PAGE_BYTES = 32 * 1024 * 1024  # a watch page or a player's program are about two
 MOST_REDIRECTIONS = 6
 _PIECE_BYTES = 1 << 20
+_TURN_SECONDS = 0.2  # of waiting for Deno in one piece
 
 
 class Log:
@@ -131,6 +134,26 @@ class _YouTube(YoutubeDL):  # type: ignore[misc]
         super().close()
 
 
+def _communicate(child: Any, sent: str | None = None, *, timeout: float | None = None, **renamed: Any) -> Any:
+    """Wait for a child of yt-dlp's in turns: a thread can be got out of it only in between (see ``alarm``)."""
+    sent = renamed.get("input", sent)
+    end = None if timeout is None else time.monotonic() + timeout
+    try:
+        while True:
+            try:
+                return child.communicate(sent, timeout=_TURN_SECONDS)
+            except subprocess.TimeoutExpired:
+                if end is not None and time.monotonic() > end:
+                    raise
+                sent = None  # it has it
+    except BaseException:
+        child.kill(timeout=None)
+        raise
+
+
+Popen.communicate_or_kill = _communicate
+
+
 def _bound(answer: Any) -> None:
     """Limit what is read of an answer in one piece, as pages and documents are; a download is watched piece by piece.
 
@@ -176,9 +199,10 @@ def _retry_after(error: HTTPError) -> float:
 
 
 @contextmanager
-def opened(log: Log, **options: Any) -> Iterator[YoutubeDL]:
-    """A yt-dlp of ours, closed at the end; its failures come out as JobError."""
+def opened(log: Log, *, scripts: bool = True, **options: Any) -> Iterator[YoutubeDL]:
+    """A yt-dlp of ours, closed at the end; its failures come out as JobError. ``scripts``: it may run YouTube's."""
     retries = settings.YOUTUBE_RETRIES
+    youtube = {"skip": ["translated_subs", "hls", "dash"], "player_skip": [] if scripts else ["js"]}
     options |= {
         "logger": log,
         "quiet": True,
@@ -192,7 +216,7 @@ def opened(log: Log, **options: Any) -> Iterator[YoutubeDL]:
         "retries": retries,
         "extractor_retries": retries,
         "retry_sleep_functions": dict.fromkeys(("http", "extractor"), lambda n: min(8.0, 0.5 * 2**n)),
-        "extractor_args": {"youtube": {"skip": ["translated_subs", "hls", "dash"]}},
+        "extractor_args": {"youtube": youtube},
         "writesubtitles": True,  # nothing is written, but yt-dlp then says so if it left out captions
         "continuedl": False,  # what lies there is not ours
     }

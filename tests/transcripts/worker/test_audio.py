@@ -9,7 +9,7 @@ import pytest
 
 from tests import sounds
 from transcripts.worker import audio
-from transcripts.worker.decoder import RATE
+from transcripts.worker.decoder_answers import RATE
 from transcripts.worker.errors import AudioIncomplete, AudioUnreadable, NoAudio
 
 FRAGMENTED = {"movflags": "frag_keyframe+empty_moov", "frag_duration": "1000000"}

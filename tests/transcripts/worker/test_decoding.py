@@ -15,7 +15,7 @@ import pytest
 
 from tests import hostile, sounds
 from transcripts.management.commands import run_worker
-from transcripts.worker import alarm, audio, decoder, decoding
+from transcripts.worker import alarm, audio, decoder, decoder_answers, decoding
 from transcripts.worker.errors import (
     AudioIncomplete,
     AudioTooCostly,
@@ -308,7 +308,7 @@ def test_a_decoder_that_was_taken_over_is_not_believed(monkeypatch, program):
 
 @pytest.mark.parametrize("lengths", [(-5, -5), (2**62, 0)])
 def test_a_length_that_cannot_be_is_none(monkeypatch, lengths):
-    program = f"import os; os.write(1, {decoder.LENGTHS.pack(*lengths)!r})"
+    program = f"import os; os.write(1, {decoder_answers.LENGTHS.pack(*lengths)!r})"
     monkeypatch.setattr(decoding, "_COMMAND", (sys.executable, "-c", program))
 
     with pytest.raises((AudioUnreadable, AudioTooLong)):

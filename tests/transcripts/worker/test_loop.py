@@ -19,7 +19,7 @@ from django.db.models.signals import post_save
 from local.youtube import Video as Clip
 from tests import builders, sounds
 from tests.wer import word_error_rate
-from tests.youtube_scenarios import answers, refused
+from tests.youtube_scenarios import answers, needs_javascript, refused
 from transcripts.models import Transcript
 from transcripts.worker import loop
 from videos import queue, services, sweeping
@@ -284,6 +284,16 @@ def test_it_survives_a_bug_and_tries_again(stand_in, settings, caplog):
     video.refresh_from_db()
     assert (video.status, video.error_code) == ("queued", "internal_error")
     assert "SPEECH_MODEL" in caplog.text
+
+
+@pytest.mark.parametrize(("attempts_before", "runs_it"), [(0, False), (1, True)])
+def test_it_runs_youtubes_javascript_only_where_it_tries_again(stand_in, attempts_before, runs_it):
+    needs_javascript(stand_in.videos[CAPTIONED], "TVHTML5")
+    builders.queued(youtube_id=CAPTIONED, attempt=attempts_before)
+
+    work()
+
+    assert any(request.path.endswith("base.js") for request in stand_in.log) == runs_it
 
 
 # --- messages that lead to no work

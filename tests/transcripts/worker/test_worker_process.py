@@ -7,10 +7,13 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.conf import settings as project
 from django.core.management import call_command
+from django.db.models.functions import Now
 
 from tests import builders
 from tests.conftest import messages
@@ -42,8 +45,8 @@ def test_the_command_ends_when_idle(capsys):
     assert capsys.readouterr().out == "0 messages handled\n"
 
 
-@pytest.fixture
-def worker_process(stand_in, settings, tmp_path):
+@pytest.fixture(params=["1", "3"], ids=["one at a time", "side by side"])
+def worker_process(stand_in, settings, tmp_path, request):
     """A worker as a process of its own, on the test's database and queue."""
     database = settings.DATABASES["default"]
     if database["ENGINE"].endswith("mysql"):
@@ -56,6 +59,7 @@ def worker_process(stand_in, settings, tmp_path):
         "SQS_QUEUE_URL": settings.SQS_QUEUE_URL,
         "LOG_LEVEL": "INFO",
         "YOUTUBE_RETRIES": "0",
+        "WORKER_JOBS": request.param,
     }  # fmt: skip
     log = tmp_path / "worker.log"
     with log.open("wb") as output:
@@ -86,6 +90,32 @@ def test_a_worker_that_is_idle_ends_at_once_in_the_middle_of_a_long_poll(worker_
 
     assert process.wait(timeout=5) == 0
     assert re.search("stopped after 0 messages", log.read_text())
+
+
+@pytest.fixture
+def idle(worker_process, sqs, settings):
+    """What Linux says of a worker that has asked the queue and found no work: of its memory, and of what is loaded."""
+    process, log = worker_process
+    sqs.send_message(QueueUrl=settings.SQS_QUEUE_URL, MessageBody="hello")
+    wait_for(lambda: "not ours" in log.read_text())
+    return (Path(f"/proc/{process.pid}/{name}").read_text() for name in ("status", "maps"))
+
+
+HAS_PROC = pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="memory is told under /proc")
+
+
+@HAS_PROC
+def test_a_worker_that_is_idle_takes_less_than_100_mb(idle):
+    status, _ = idle
+
+    assert int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) < 100_000
+
+
+@HAS_PROC
+def test_a_worker_that_is_idle_has_not_loaded_what_speech_needs(idle):
+    _, maps = idle
+
+    assert [name for name in ("ctranslate2", "onnxruntime", "/av/", "numpy", "tokenizers") if name in maps] == []
 
 
 @pytest.fixture
@@ -155,3 +185,46 @@ def test_a_worker_that_is_told_twice_ends_now(worker_process, busy):
     assert process.wait(timeout=10) == -signal.SIGTERM
     video.refresh_from_db()
     assert video.status == "processing"  # until the lease ends and the sweep takes it back
+
+
+# --- several jobs in hand
+
+
+SIDE_BY_SIDE = pytest.mark.parametrize("worker_process", ["3"], indirect=True)
+
+
+@pytest.fixture
+def two_in_hand(worker_process, held):
+    """A worker that does two jobs, neither of which YouTube answers; the one in the middle of its sound."""
+    asked = [held(VOICE, "media")[0], held(CAPTIONED, "timedtext")[0]]
+    videos = [builders.queued(youtube_id=youtube_id) for youtube_id in (VOICE, CAPTIONED)]
+    sweeping.sweep()
+    assert all(event.wait(30) for event in asked)
+    return videos
+
+
+@SIDE_BY_SIDE
+def test_a_worker_that_is_told_to_stop_has_as_much_patience_with_each_job_as_that_needs(
+    worker_process, two_in_hand, held
+):
+    process, _ = worker_process
+    process.send_signal(signal.SIGTERM)
+    wait_for(lambda: Video.objects.filter(error_code="worker_stopped").exists())
+
+    held(VOICE, "media")[1].set()
+
+    assert process.wait(timeout=30) == 0
+    outcomes = [(video.status, video.attempt) for video in Video.objects.order_by("youtube_id")]
+    assert outcomes == [("completed", 1), ("queued", 0)]
+
+
+@SIDE_BY_SIDE
+def test_what_a_killed_worker_had_in_hand_is_all_taken_back(worker_process, two_in_hand):
+    process, _ = worker_process
+    process.kill()
+    process.wait()
+    Video.objects.update(lease_expires_at=Now() - timedelta(seconds=1))
+
+    sweeping.sweep()
+
+    assert [(video.status, video.enqueued_at is not None) for video in Video.objects.all()] == [("queued", True)] * 2

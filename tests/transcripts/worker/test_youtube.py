@@ -17,6 +17,7 @@ from tests.youtube_scenarios import (
     breaks_off,
     changed,
     hangs_up,
+    needs_javascript,
     once,
     recorded,
     refused,
@@ -344,6 +345,40 @@ def test_it_asks_little_for_a_whole_job(stand_in: StandIn, media: Path, folder: 
     extraction.captions("en")
     extraction.audio(folder, ignore)
     assert asked(stand_in) == ["watch", "player", "player", "timedtext", "media"]
+
+
+def test_it_runs_no_javascript_where_there_are_formats_without(stand_in: StandIn, media: Path) -> None:
+    publish(stand_in, needs_javascript(Video(ID, tracks=[ENGLISH], media=media), "TVHTML5"))
+    assert youtube.extract(ID).offers()["audio"]
+    assert asked(stand_in) == ["watch", "player", "player"]
+
+
+@pytest.mark.parametrize(("players", "thorough"), [((), False), (("TVHTML5",), True)])
+def test_it_wants_youtubes_program_where_there_are_none_and_where_it_is_to_be_thorough(
+    stand_in: StandIn, media: Path, players: tuple[str, ...], thorough: bool
+) -> None:
+    publish(stand_in, needs_javascript(Video(ID, tracks=[ENGLISH], media=media), *players))
+    youtube.extract(ID, thorough=thorough)
+    assert [request.path.rpartition("/")[2] for request in stand_in.log if request.endpoint == "other"] == ["base.js"]
+
+
+def test_it_does_not_look_twice_for_sound_that_a_video_does_not_have(stand_in: StandIn) -> None:
+    publish(stand_in, Video(ID, tracks=[ENGLISH]))
+    youtube.extract(ID)
+    assert asked(stand_in) == ["watch", "player", "player"]
+
+
+def test_it_looks_twice_before_it_says_that_a_video_is_not_there(stand_in: StandIn) -> None:
+    publish(stand_in, refused(ID, "This video is unavailable"))
+    with pytest.raises(errors.VideoUnavailable):
+        youtube.extract(ID)
+    assert asked(stand_in).count("watch") == 2
+
+
+def test_it_makes_no_addresses_of_captions_that_it_would_not_read(stand_in: StandIn, media: Path) -> None:
+    publish(stand_in, Video(ID, tracks=[ENGLISH], media=media))
+    listed = youtube.extract(ID)._info["subtitles"]["en"]
+    assert {variant["ext"] for variant in listed} == {"json3"}
 
 
 def test_it_keeps_hostile_text_out_of_title_and_channel(stand_in: StandIn, media: Path) -> None:

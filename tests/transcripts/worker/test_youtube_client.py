@@ -4,18 +4,21 @@ import base64
 import gzip
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
 from pytest_django import Settings
+from yt_dlp.utils import Popen
 
 from local.youtube import Site, StandIn, Track, Video
 from tests.youtube_scenarios import answers, changed, once
-from transcripts.worker import errors, youtube, youtube_client
+from transcripts.worker import alarm, errors, youtube, youtube_client
 
 ROOT = Path(__file__).parents[3]
 ID = "abcdefghijk"
@@ -411,3 +414,40 @@ def test_it_tells_its_children_the_same():
     )
 
     assert said.stdout == "1 --max-old-space-size=1024\n"
+
+
+# --- the programs that it starts
+
+
+def test_a_thread_does_not_wait_for_a_program_longer_than_it_may():
+    """Nothing but the limit ends it: YouTube's JavaScript may run for ever."""
+    child = Popen([sys.executable, "-c", "import time; time.sleep(60)"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def work() -> None:
+        with child, alarm.limited(0.5, errors.SourceTooSlow()):
+            child.communicate_or_kill(b"a program")
+
+    with ThreadPoolExecutor(1) as thread:
+        assert isinstance(thread.submit(work).exception(), errors.SourceTooSlow)
+    assert child.returncode == -signal.SIGKILL
+
+
+def test_a_program_gets_all_and_says_all_however_long_it_takes():
+    """Both are larger than a pipe, and it takes several turns."""
+    program = "import sys, time; said = sys.stdin.read(); time.sleep(0.5); sys.stdout.write(said[::-1])"
+    sent = "ab" * 500_000
+
+    with Popen([sys.executable, "-c", program], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        said, _ = child.communicate_or_kill(sent)
+
+    assert said == sent[::-1]
+
+
+def test_a_program_with_a_time_limit_of_its_own_is_killed_at_that():
+    with (
+        pytest.raises(subprocess.TimeoutExpired),
+        Popen([sys.executable, "-c", "import time; time.sleep(60)"], stdout=subprocess.PIPE) as child,
+    ):
+        child.communicate_or_kill(timeout=0.3)
+
+    assert child.returncode == -signal.SIGKILL
