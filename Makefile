@@ -36,11 +36,8 @@ format: $(VENV)/dev ## mend what can be mended by itself, and write openapi.yaml
 soak: $(VENV)/dev ## ten minutes in which everything breaks at random, and nothing may be lost; SEED=7 SECONDS=600
 	@$(BIN)/python -m tests.faults.soak --seconds $(or $(SECONDS),600) --seeds $(or $(SEED),1)
 
-bench: $(VENV)/dev ## what long audio, a cold start and a token cost; HOURS=10 for the long run
-	@$(BIN)/python -m benchmarks.tokens
-	@$(BIN)/python -m benchmarks.long_audio --hours $(or $(HOURS),0.2)
-	@$(BIN)/python -m benchmarks.decoding --hours $(or $(HOURS),0.2)
-	@$(BIN)/python -m benchmarks.cold_start
+bench: $(VENV)/dev ## how fast and how large, beside what a user would take instead; all figures in dist/bench.json
+	@$(BIN)/python -m benchmarks
 
 package: $(VENV)/dev ## dist/yt-backend.zip, which Lambda runs; and the proofs that it can
 	@$(BIN)/python -m deployment.package

@@ -119,5 +119,5 @@ class Question(NamedTuple, Generic[Row]):
     row: Callable[[Sequence[Any]], Row]
     values: Mapping[str, Any]
     order: str  # as ``order_by`` takes it; within equal values it goes by the id
-    index: str = ""
+    order_index: str = ""
     """The index that has this order."""

@@ -100,7 +100,7 @@ def _ask(question: "Question[Any]", order: str, position: _Position | None, coun
     shape = (question.shape, order, backwards, count)
     if shape not in _prepared:
         _prepared[shape] = Prepared(
-            lambda: _page(question, order, backwards, count), question.row, index=question.index
+            lambda: _page(question, order, backwards, count), question.row, index=question.order_index
         )
     if position is None:
         return _prepared[shape](**question.values)
