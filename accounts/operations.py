@@ -4,11 +4,13 @@ drf-spectacular's own decorator makes a class of each description, and for that 
 tenth of what a process of Lambda would do before its first answer.
 """
 
+import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
+_describing = threading.Lock()
 _described: list[tuple[Callable[..., Any], dict[str, Any]]] = []
 
 
@@ -28,7 +30,8 @@ def describe_operations(endpoints: list[Any], **_: Any) -> list[Any]:
 
     from accounts import schemes  # noqa: F401 - how one signs in; drf-spectacular finds them by itself
 
-    while _described:
-        method, description = _described.pop(0)
-        utils.extend_schema(**description)(method)
+    with _describing:  # whoever asks for the document meanwhile waits
+        for method, description in _described:
+            utils.extend_schema(**description)(method)
+        _described.clear()
     return endpoints

@@ -2,7 +2,8 @@
 
 Every other call asks first who is calling (:mod:`accounts.authentication`), and then for rows. Here the rows are only
 found for a caller who is let in. Where none are found, and before anything else is answered, the caller is asked for
-after all: so nobody who was signed out, switched off or erased gets any answer but 401.
+after all: so nobody who was signed out or switched off gets any answer but 401. Who was erased is a new caller, as
+everywhere (:mod:`ytbackend.erasure`).
 """
 
 from collections.abc import Sequence
@@ -56,7 +57,9 @@ class OwnRows(APIView):
 
     def confirm(self) -> None:
         """Asks for the caller. Raises ``AuthenticationFailed``."""
-        user = getattr(self.request, "_user", None)  # DRF would look at the token once more where that has failed
+        if not hasattr(self.request, "_user"):  # nobody has looked at the token yet
+            self.perform_authentication(self.request)
+        user = getattr(self.request, "_user", None)  # by ``user``, DRF would look once more at a token that has failed
         if isinstance(user, Unconfirmed):
             self.request.user = admitted(user.identity)
 
@@ -75,7 +78,8 @@ class OwnRows(APIView):
         if isinstance(user, Unconfirmed):
             signed_in = datetime.fromtimestamp(user.identity.auth_time, UTC)
             return {"sub": user.pk, "auth_time": signed_in, "origin_jti": user.identity.origin_jti}
-        return {"sub": user.pk, "auth_time": datetime.now(UTC), "origin_jti": ""}  # an API key's user, who is let in
+        # The user of an API key, who is let in: signing out deletes the keys.
+        return {"sub": user.pk, "auth_time": datetime.max.replace(tzinfo=UTC), "origin_jti": ""}
 
     def is_news(self, email: str) -> bool:
         """Whether the token tells another e-mail than this, the stored one."""

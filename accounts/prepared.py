@@ -12,6 +12,9 @@ from django.db import DEFAULT_DB_ALIAS, OperationalError, connection
 from django.db.models import Expression, Field, Model, QuerySet
 
 _AT_ONCE_SECONDS = 1
+# The connection is not there any more: killed, closed by the server, lost, closed because nobody used it.
+# https://dev.mysql.com/doc/mysql-errors/8.4/en/client-error-reference.html
+_GONE = {1927, 2006, 2013, 4031}
 
 Row = TypeVar("Row")
 Object = TypeVar("Object", bound=Model)
@@ -61,10 +64,6 @@ class Prepared(Generic[Row]):
                     row[column] = convert(row[column], expression, connection)
         return [self._row(row) for row in rows]
 
-    def anew(self) -> "Prepared[Row]":
-        """The same question, whose SQL has not been written yet."""
-        return Prepared(self._build, self._row, index=self._index)
-
     def _compile(self) -> None:
         compiler = self._build().query.get_compiler(connection=connection)
         sql, parameters = compiler.as_sql()
@@ -93,8 +92,8 @@ def _asked(sql: str, parameters: list[Any]) -> Sequence[Sequence[Any]]:
     connection.health_check_done = True  # type: ignore[attr-defined]  # the stubs do not know it
     try:
         return _rows(sql, parameters)
-    except OperationalError:
-        if connection.in_atomic_block or time.monotonic() - began > _AT_ONCE_SECONDS:
+    except OperationalError as error:
+        if error.args[0] not in _GONE or connection.in_atomic_block or time.monotonic() - began > _AT_ONCE_SECONDS:
             raise
         connection.close()
         return _rows(sql, parameters)
@@ -110,12 +109,13 @@ def _rows(sql: str, parameters: list[Any]) -> Sequence[Sequence[Any]]:
 class Question(NamedTuple, Generic[Row]):
     """What a page is taken of: a queryset with parameters, and their values.
 
-    ``shape`` is all that its SQL depends on: two questions of the same shape differ in nothing but their values.
+    ``build`` makes it of ``shape``, which is all that its SQL depends on: two questions of the same shape differ in
+    nothing but their values. It is a function of a module, so that it tells questions apart.
     """
 
     model: type[Model]
-    shape: Hashable
-    build: Callable[[], "QuerySet[Any, Any]"]
+    build: Callable[..., "QuerySet[Any, Any]"]
+    shape: tuple[Hashable, ...]
     row: Callable[[Sequence[Any]], Row]
     values: Mapping[str, Any]
     order: str  # as ``order_by`` takes it; within equal values it goes by the id

@@ -39,12 +39,12 @@ class QuerySerializer(StrictSerializer):
     def parameters(self) -> dict[str, Any]:
         """What was asked for. Raises ``InvalidQuery``, also for a name that stands twice."""
         sent = self.initial_data
-        if not sent:
-            return dict(_defaults(type(self)))
         repeated = [name for name in sent if len(sent.getlist(name)) > 1]
         if repeated:
             raise InvalidQuery({name[:50]: ["This stands more than once. Say it once."] for name in repeated})
         try:
+            if not sent:
+                return dict(_defaults(type(self)))
             self.is_valid(raise_exception=True)
         except serializers.ValidationError as error:
             raise InvalidQuery(error.detail) from error

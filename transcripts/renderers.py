@@ -7,9 +7,10 @@ from django.http.request import MediaType
 from rest_framework.exceptions import NotAcceptable
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
-from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
+from accounts.renderers import FastJSONRenderer
 from transcripts import formats
 from transcripts.segments import Segment
 from transcripts.serializers import FormatQuery
@@ -50,7 +51,7 @@ class WebVTTRenderer(_SegmentsRenderer):
     write = staticmethod(formats.vtt)
 
 
-TRANSCRIPT_RENDERERS = (JSONRenderer, TextRenderer, SubRipRenderer, WebVTTRenderer)
+TRANSCRIPT_RENDERERS = (FastJSONRenderer, TextRenderer, SubRipRenderer, WebVTTRenderer)
 
 
 class NoSuchMediaType(NotAcceptable):

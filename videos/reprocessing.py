@@ -108,14 +108,18 @@ def start_all(
     under_way: deque[tuple[Ids, list[Video], Future[tuple[list[Video], str]]]] = deque()
     allowed = 1
     with ThreadPoolExecutor(ahead) as senders:
-        for ids in slices:
-            queued = _committed(ids, states, mode=mode, wanted_language=language)
-            under_way.append((ids, queued, senders.submit(_send, queued)))
-            if len(under_way) == allowed:
+        try:
+            for ids in slices:
+                queued = _committed(ids, states, mode=mode, wanted_language=language)
+                under_way.append((ids, queued, senders.submit(_send, queued)))
+                if len(under_way) == allowed:
+                    yield _settled(*under_way.popleft())
+                    allowed = min(allowed + 1, ahead)
+            while under_way:
                 yield _settled(*under_way.popleft())
-                allowed = min(allowed + 1, ahead)
-        while under_way:
-            yield _settled(*under_way.popleft())
+        finally:  # what is under way is stamped, although nobody hears of it any more
+            while under_way:
+                _settled(*under_way.popleft())
 
 
 def _committed(ids: Ids, states: Sequence[Video.Status], **wanted: str | None) -> list[Video]:

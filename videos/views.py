@@ -39,6 +39,22 @@ from videos.shown import ShownColumns, shown
 POLL_SECONDS = 2  # how soon it is worth asking again while a video is in work
 
 ID = OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH)
+TAGS = [
+    OpenApiParameter(
+        "If-None-Match",
+        OpenApiTypes.STR,
+        OpenApiParameter.HEADER,
+        description="The `ETag` of an earlier answer: 304 and no body where nothing has changed since.",
+    ),
+    OpenApiParameter(
+        "ETag",
+        OpenApiTypes.STR,
+        OpenApiParameter.HEADER,
+        response=[200],
+        description="Of exactly this answer. Send it in `If-None-Match` when you ask again.",
+    ),
+]
+UNCHANGED = OpenApiResponse(None, "You have it as it is.")
 
 
 class Conflict(APIException):
@@ -140,8 +156,8 @@ class VideoListView(OwnRows, GenericAPIView[Video]):
     """``GET /videos``."""
 
     @extend_schema(
-        parameters=[VideoListQuery],
-        responses=VideoPageSerializer,
+        parameters=[VideoListQuery, *TAGS],
+        responses={200: VideoPageSerializer, 304: UNCHANGED},
         operation_id="listVideos",
         summary="List your videos",
         tags=["videos"],
@@ -165,7 +181,11 @@ class VideoDetailView(OwnRows):
     """``GET`` and ``DELETE /videos/{id}``."""
 
     @extend_schema(
-        responses=VideoSerializer, operation_id="readVideo", parameters=[ID], summary="Read one video", tags=["videos"]
+        responses={200: VideoSerializer, 304: UNCHANGED},
+        operation_id="readVideo",
+        parameters=[ID, *TAGS],
+        summary="Read one video",
+        tags=["videos"],
     )
     def get(self, request: Request, id: str) -> Response:  # noqa: A002
         """Where a video stands. While it is in work, `Retry-After` says when to ask again."""

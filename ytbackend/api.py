@@ -9,7 +9,6 @@ from http import HTTPStatus
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import orjson
 from django.conf import settings
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.db import InterfaceError, OperationalError
@@ -20,7 +19,7 @@ from rest_framework import exceptions
 from rest_framework.metadata import BaseMetadata
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
-from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.settings import api_settings
 
@@ -216,19 +215,6 @@ class BoundedJSONParser(BaseParser):
         return found
 
 
-class FastJSONRenderer(JSONRenderer):
-    """JSON by orjson, which also writes ids and times; no other shape of it can be asked for."""
-
-    def render(
-        self,
-        data: Any,
-        accepted_media_type: str | None = None,
-        renderer_context: Mapping[str, Any] | None = None,
-    ) -> bytes:
-        """UTF-8; times as RFC 3339 with ``Z``. Nothing where there is nothing to say."""
-        return b"" if data is None else orjson.dumps(data, default=str, option=orjson.OPT_UTC_Z)
-
-
 class RememberedNegotiation(DefaultContentNegotiation):
     """What an ``Accept`` header comes to is found out once: browsers and programs send a handful of them."""
 
@@ -238,12 +224,13 @@ class RememberedNegotiation(DefaultContentNegotiation):
         """As its base. Raises ``NotAcceptable``."""
         offered = list(renderers)
         asked = request.META.get("HTTP_ACCEPT", ""), tuple(type(one) for one in offered)
-        if asked not in _accepted:
+        found = _accepted.get(asked)
+        if found is None:
             chosen, media_type = super().select_renderer(request, offered, format_suffix)
             if len(_accepted) >= MOST_ACCEPTS:
                 _accepted.clear()
-            _accepted[asked] = offered.index(chosen), media_type
-        number, media_type = _accepted[asked]
+            found = _accepted[asked] = offered.index(chosen), media_type
+        number, media_type = found
         return offered[number], media_type
 
 

@@ -14,9 +14,11 @@ from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.middleware.http import ConditionalGetMiddleware
 from django.utils.log import log_response
 
 from ytbackend import request_id
+from ytbackend.api import problem
 from ytbackend.pages import is_page
 
 Middleware = Callable[[HttpRequest], HttpResponseBase]
@@ -29,6 +31,7 @@ _PAGE = (
 )
 # U+202A to U+202E and U+2066 to U+2069 as UTF-8, which a page is written in.
 _DIRECTION = re.compile(rb"\xe2\x80[\xaa-\xae]|\xe2\x81[\xa6-\xa9]")
+_WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 _NO_FEATURES = ", ".join(
     f"{feature}=()"
     for feature in (
@@ -45,6 +48,8 @@ def identified(get_response: Middleware) -> Middleware:
         with request_id.during(request):
             response = get_response(request)
             response["X-Request-Id"] = request_id.current()
+            if response.status_code not in _WITHOUT_BODY and not response.streaming:
+                response.setdefault("Content-Length", str(len(response.content)))  # type: ignore[attr-defined]
             # Django would say this after us, where the id is known no more. What was logged already it leaves alone.
             if isinstance(response, HttpResponse) and response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
                 log_response("%s: %s", response.reason_phrase, request.path, response=response, request=request)
@@ -100,6 +105,27 @@ class ExactCors(CorsMiddleware):
         except DisallowedHost:
             return None
         return answer
+
+
+class Known(ConditionalGetMiddleware):
+    """An ETag for whatever is read, by a hash of what is answered; 304 for who has it as it is.
+
+    https://www.rfc-editor.org/rfc/rfc9110#section-13
+    """
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        """The answer, or a shorter one."""
+        if response.status_code != HTTPStatus.OK:
+            return response
+        answer: HttpResponseBase = super().process_response(request, response)
+        if answer.status_code == HTTPStatus.PRECONDITION_FAILED:
+            return problem(HTTPStatus.PRECONDITION_FAILED, "precondition_failed", _NO_CONDITION)
+        if answer is not response and "Retry-After" in response:
+            answer["Retry-After"] = response["Retry-After"]
+        return answer
+
+
+_NO_CONDITION = "What is read is not as If-Match or If-Unmodified-Since wants it. Leave these headers out."
 
 
 def own_host(get_response: Middleware) -> Middleware:

@@ -3,7 +3,6 @@
 import re
 import time
 
-from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import ResolverMatch
@@ -11,6 +10,7 @@ from django.urls import ResolverMatch
 from videos import metrics, traces
 from videos.metrics import Metric
 from ytbackend.headers import Middleware
+from ytbackend.pages import STATIC
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _ARGUMENT = re.compile(r"<(?:\w+:)?(\w+)>")
@@ -42,7 +42,7 @@ def _route(request: HttpRequest) -> str:
     method = "GET" if request.method == "HEAD" else request.method
     found: ResolverMatch | None = request.resolver_match
     if found is None:
-        return "static" if request.path.startswith(settings.STATIC_URL) else "none"
+        return "static" if request.path_info.startswith(STATIC) else "none"
     if "admin" in found.app_names or found.route == "admin":
         return "admin"
     if found.url_name is None:  # the address that catches the rest

@@ -29,13 +29,13 @@ _NOT_IN_THE_DATABASE = {"default", "auto_now", "auto_now_add", "storage", "uploa
 # Nothing that old code does can fail because of these.
 _HARMLESS = (
     operations.AddIndex,
-    operations.RemoveIndex,
-    operations.RenameIndex,
     operations.AlterModelOptions,
     operations.AlterModelManagers,
     operations.AlterModelTableComment,
 )
 _TAKEN_AWAY = {
+    operations.RemoveIndex: "drops an index that old code may tell MySQL to go by",
+    operations.RenameIndex: "renames an index that old code may tell MySQL to go by",
     operations.DeleteModel: "drops a table that old code may ask",
     operations.RemoveField: "drops a column that old code names in every query",
     operations.RenameModel: "renames a table under old code",

@@ -20,11 +20,13 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",  # last: it answers for whom has tried too many passwords
 ]
 
 Answer = Callable[[HttpRequest], HttpResponseBase]
+
+
+STATIC = "/static/"  # after whatever stands before our addresses: a stage, API_BASE_PATH
 
 
 def is_page(path: str) -> bool:
@@ -36,7 +38,7 @@ def for_pages(get_response: Answer) -> Answer:
     """Middleware, the innermost: pages and what they load go through the middleware of pages to their views."""
 
     def answer(request: HttpRequest) -> HttpResponseBase:
-        if is_page(request.path_info) or request.path_info.startswith("/static/"):
+        if is_page(request.path_info) or request.path_info.startswith(STATIC):
             answered: HttpResponseBase = _pages().answer(request)
             return answered
         return get_response(request)
@@ -45,7 +47,7 @@ def for_pages(get_response: Answer) -> Answer:
 
 
 class _Pages(BaseHandler):
-    """Django's own way from a request to a view, through other middleware."""
+    """Django's own way from a request to a view, through other middleware; of its hooks, ``process_view`` is asked."""
 
     def __init__(self) -> None:
         self._view_middleware: list[Any] = []

@@ -2,8 +2,9 @@
 
 import base64
 import binascii
+import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.core.exceptions import ValidationError as DjangoValidationError
@@ -92,29 +93,37 @@ def _rows(queryset: "QuerySet[Model]", order: str, position: _Position | None, c
     return list(_beyond(queryset, order, value, row, backwards=position.backwards)[:count])
 
 
-_prepared: dict[Any, Prepared[Any]] = {}  # by shape: as many as there are orders, filters, directions and page sizes
-
-
 def _ask(question: "Question[Any]", order: str, position: _Position | None, count: int) -> list[Any]:
     backwards = None if position is None else position.backwards
-    shape = (question.shape, order, backwards, count)
-    if shape not in _prepared:
-        _prepared[shape] = Prepared(
-            lambda: _page(question, order, backwards, count), question.row, index=question.order_index
-        )
+    named = (question.model, question.build, question.shape, question.row, question.order_index)
+    ask = _statement(*named, order, backwards, count)
     if position is None:
-        return _prepared[shape](**question.values)
+        return ask(**question.values)
     value, row = _point(question.model, order, position)
-    return _prepared[shape](**question.values, beyond=value, beyond_id=row)
+    return ask(**question.values, beyond=value, beyond_id=row)
 
 
-def _page(question: "Question[Any]", order: str, backwards: bool | None, count: int) -> "QuerySet[Any, Any]":
-    rows = question.build().order_by(order, "-id" if order.startswith("-") else "id")
-    if backwards is not None:
-        column = _column(question.model, order)
-        beyond, row = Parameter("beyond", column), Parameter("beyond_id", question.model._meta.pk)
-        rows = _beyond(rows, order, beyond, row, backwards=backwards)
-    return rows[:count]
+@functools.lru_cache(maxsize=64)
+def _statement(
+    model: type[Model],
+    build: Callable[..., "QuerySet[Any, Any]"],
+    shape: tuple[Hashable, ...],
+    row: Callable[[Sequence[Any]], Any],
+    index: str,
+    order: str,
+    backwards: bool | None,
+    count: int,
+) -> Prepared[Any]:
+    """Of the pages that are asked for most; a rare one is written anew, as Django writes them all."""
+
+    def page() -> "QuerySet[Any, Any]":
+        rows = build(*shape).order_by(order, "-id" if order.startswith("-") else "id")
+        if backwards is not None:
+            beyond = Parameter("beyond", _column(model, order))
+            rows = _beyond(rows, order, beyond, Parameter("beyond_id", model._meta.pk), backwards=backwards)
+        return rows[:count]
+
+    return Prepared(page, row, index=index)
 
 
 def _column(model: type[Model], order: str) -> "Field[Any, Any]":

@@ -74,7 +74,7 @@ MIDDLEWARE = [
     "ytbackend.headers.ExactCors",
     "ytbackend.headers.own_host",
     "ytbackend.bounds.bounded",
-    "django.middleware.http.ConditionalGetMiddleware",  # an ETag of what is answered, and 304 for who has it
+    "ytbackend.headers.Known",
     "ytbackend.pages.for_pages",
 ]
 
@@ -189,7 +189,7 @@ AWS_REGION = env.pattern("AWS_REGION", r"[a-z]{2,4}(-[a-z]+)+-\d+", "a region su
 S3_BUCKET = env.pattern("S3_BUCKET", r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "the name of a bucket, without s3://")
 FILES_SIGNING_SECONDS = 300
 STORAGES = {
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "staticfiles": {"BACKEND": "ytbackend.static_files.StaticFiles"},
     "default": {
         "BACKEND": "videos.s3.BoundedS3Storage",
         "OPTIONS": {
@@ -209,6 +209,7 @@ STORAGES = {
 }
 STATIC_URL = "static/"
 STATIC_ROOT = None  # nothing is collected: see WHITENOISE_USE_FINDERS
+WHITENOISE_STATIC_PREFIX = "/static/"  # within our addresses, whatever stands before them
 WHITENOISE_USE_FINDERS = True  # served from the packages: no collectstatic step to forget
 WHITENOISE_ALLOW_ALL_ORIGINS = False  # the pages that need them stand beside them
 WHITENOISE_MAX_AGE = 0 if DEBUG else 3600  # their names stay when they change
@@ -265,7 +266,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PARSER_CLASSES": ["ytbackend.api.BoundedJSONParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "ytbackend.api.RememberedNegotiation",
-    "DEFAULT_RENDERER_CLASSES": ["ytbackend.api.FastJSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["accounts.renderers.FastJSONRenderer"],
     "DEFAULT_PAGINATION_CLASS": "ytbackend.pagination.KeysetPagination",
     "DEFAULT_METADATA_CLASS": "ytbackend.api.AllowedMethods",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",

@@ -1,7 +1,7 @@
 """Reading one's own rows: one question that finds them, and finds none for whom is not let in any more."""
 
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.utils import timezone
@@ -48,6 +48,14 @@ def test_who_is_not_let_in_any_more_gets_no_answer_but_401(signed_in, happened):
     happened()
 
     assert [signed_in.get(address).status_code for address in asked] == [401] * 5
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/json;q=0", "nonsense"])
+def test_it_tells_nothing_to_whom_is_switched_off_whatever_is_accepted(signed_in, accept):
+    builders.completed()
+    switched_off()
+
+    assert signed_in.get("/videos", HTTP_ACCEPT=accept).status_code == 401
 
 
 @pytest.mark.parametrize("method", ["get", "head", "options"])
@@ -120,3 +128,37 @@ def test_an_access_token_which_tells_none_erases_no_e_mail(signed_in):
     signed_in.get("/videos")
 
     assert User.objects.get(pk=ALICE).email == "before@example.com"
+
+
+# --- the same rule, said twice: here in SQL, for all other calls in Python
+
+
+SECOND = timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("active", [True, False])
+@pytest.mark.parametrize("after", [None, -SECOND, timedelta(0), SECOND])
+@pytest.mark.parametrize("ended", ["", SIGN_IN, "another"])
+def test_it_lets_in_whom_all_other_calls_let_in(active, after, ended):
+    signed_in_at = int(timezone.now().timestamp()) - 60
+    builders.completed()
+    moment = datetime.fromtimestamp(signed_in_at, UTC)
+    User.objects.filter(pk=ALICE).update(is_active=active, tokens_valid_after=None if after is None else moment + after)
+    if ended:
+        EndedSignIn.objects.create(user_id=ALICE, origin_jti=ended, forget_at=timezone.now() + timedelta(days=1))
+    caller = APIClient()
+    token = tokens.access_token(ALICE, auth_time=signed_in_at, origin_jti=SIGN_IN)
+    caller.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
+
+    assert caller.get("/videos").status_code == caller.get("/me").status_code
+
+
+def test_an_api_key_is_let_in_whatever_becomes_of_tokens():
+    builders.completed()
+    tomorrow = timezone.now() + timedelta(days=1)
+    _, text = ApiKey.objects.issue(User.objects.get(pk=ALICE), name="nightly", scopes=["read"], expires_at=tomorrow)
+    User.objects.filter(pk=ALICE).update(tokens_valid_after=timezone.now() + timedelta(minutes=1))
+    script = APIClient()
+    script.credentials(HTTP_AUTHORIZATION=f"Bearer {text}")
+
+    assert len(script.get("/videos").json()["results"]) == 1

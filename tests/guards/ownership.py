@@ -17,6 +17,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
+from accounts.prepared import Prepared
 from tests import builders
 from tests.guards.document import Operation
 from tests.guards.table import (
@@ -242,5 +243,5 @@ def alice_gets_it(world: World, operation: Operation) -> bool:
 
 def unprepared(monkeypatch: Any) -> None:
     """Forgets SQL that was written before a hole was there."""
-    monkeypatch.setattr(pagination, "_prepared", {})
-    monkeypatch.setattr(own_videos, "_with_id", own_videos._with_id.anew())
+    monkeypatch.setattr(pagination, "_statement", pagination._statement.__wrapped__)
+    monkeypatch.setattr(own_videos, "_with_id", Prepared(own_videos._with_id._build, own_videos._with_id._row))

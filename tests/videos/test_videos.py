@@ -11,6 +11,7 @@ from tests import builders
 from tests.conftest import messages
 from tests.tokens import ALICE, BOB
 from transcripts.models import Transcript
+from videos import own_videos
 from videos.models import Deletion, Video
 from videos.serializers import VideoSerializer
 from videos.shown import shown
@@ -382,3 +383,33 @@ def test_another_users_tag_is_worth_nothing(alice, bob):
     etag = alice.get(address)["ETag"]
 
     assert bob.get(address, HTTP_IF_NONE_MATCH=etag).status_code == 404
+
+
+def test_who_asks_again_for_what_is_in_work_hears_when_to_ask_next(alice):
+    address = f"/videos/{builders.queued().pk}"
+    etag = alice.get(address)["ETag"]
+
+    answer = alice.get(address, HTTP_IF_NONE_MATCH=etag)
+
+    assert (answer.status_code, answer["Retry-After"]) == (304, "2")
+
+
+def test_a_condition_that_what_is_read_does_not_meet_is_a_problem(alice):
+    answer = alice.get(f"/videos/{builders.queued().pk}", HTTP_IF_MATCH='"another"')
+
+    assert (answer.status_code, answer.json()["code"]) == (412, "precondition_failed")
+
+
+@pytest.mark.parametrize("address", ["/videos/nonsense", "/videos?page_size=0"])
+def test_an_error_has_no_tag(alice, address):
+    assert "ETag" not in alice.get(address)
+
+
+def test_an_answer_says_how_long_it_is(alice):
+    answer = alice.get("/videos")
+
+    assert answer["Content-Length"] == str(len(answer.content))
+
+
+def test_mysql_is_told_indexes_that_there_are():
+    assert set(own_videos._INDEXES.values()) <= {index.name for index in Video._meta.indexes}

@@ -80,7 +80,7 @@ BUGS = {
         "video.retry()",
     ),
     "a late worker is heard": (Video._write, ", fence=self.fence", ""),
-    "a filter filters nothing": (own_videos.own_videos, "if status:", "if not status and status:"),
+    "a filter filters nothing": (own_videos._matching, "if has_status:", "if False:"),
     "a page begins with the end of the last": (
         pagination._beyond,
         '(f"id__{side}", row)',

@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from tests import builders
 from videos.models import Video
+from ytbackend import pagination
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -267,3 +268,11 @@ def test_every_page_takes_as_many_queries_as_one_of_a_single_row(alice, ordering
         found.append(queries)
 
     assert found == [single] * 4
+
+
+@pytest.mark.django_db
+def test_statements_of_rare_pages_are_forgotten_again(alice):
+    for number in range(1, 80):
+        alice.get(f"/videos?page_size={number}")
+
+    assert pagination._statement.cache_info().currsize <= 64
