@@ -28,8 +28,9 @@ from transcripts.serializers import (
     TranscriptSummarySerializer,
 )
 from videos import files
+from videos.file_views import StorageUnavailable
 from videos.models import Video
-from videos.views import ID, StorageUnavailable, own_video
+from videos.views import ID, own_video
 
 _FORMATS: dict[Any, Any] = {
     (200, "application/json"): TranscriptSerializer,

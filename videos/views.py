@@ -1,18 +1,11 @@
 """Submit, list, read, retry, cancel and delete videos."""
 
-from collections.abc import Iterable
-
-from django.core import signing
-from django.core.files.storage import default_storage
-from django.http import FileResponse, HttpResponseRedirect
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import status
 from rest_framework.exceptions import APIException, NotFound
 from rest_framework.generics import GenericAPIView
-from rest_framework.negotiation import DefaultContentNegotiation
-from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
@@ -22,7 +15,7 @@ from accounts.authentication import caller
 from accounts.identifiers import identifier
 from accounts.operations import extend_schema
 from accounts.own_rows import OwnRows
-from videos import facts, files, idempotency, services
+from videos import facts, idempotency, services
 from videos.models import Video
 from videos.own_videos import find_own_video, own_videos
 from videos.rate_limit import KEY_HEADER, KeyMismatch, Metered, idempotency_key, limit_headers
@@ -66,15 +59,6 @@ class Conflict(APIException):
     def __init__(self, state: str, detail: str) -> None:
         super().__init__(detail)
         self.state = state
-
-
-class StorageUnavailable(APIException):
-    """503: the files cannot be reached."""
-
-    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
-    default_code = "storage_unavailable"
-    default_detail = "The files cannot be reached at the moment. Try again soon."
-    wait = 5
 
 
 class NoVideo(NotFound):
@@ -272,62 +256,3 @@ class AttemptListView(APIView):
         """The newest 100 times that a worker took the video into work, newest first."""
         attempts = own_video(request, id).attempts.order_by("-fence")[:100]
         return Response({"results": AttemptSerializer(attempts, many=True).data})
-
-
-class AnyAccept(DefaultContentNegotiation):
-    """What is answered here is a file or the way to one, whatever ``Accept`` says; only problems are JSON."""
-
-    def select_renderer(
-        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
-    ) -> tuple[BaseRenderer, str]:
-        """The first."""
-        first = next(iter(renderers))
-        return first, first.media_type
-
-
-class AudioView(APIView):
-    """``GET /videos/{id}/audio``."""
-
-    content_negotiation_class = AnyAccept
-
-    @extend_schema(
-        responses={302: OpenApiResponse(None, "`Location` is a signed address that lives for minutes.")},
-        operation_id="fetchAudio",
-        parameters=[ID],
-        summary="Fetch the stored audio",
-        tags=["videos"],
-    )
-    def get(self, request: Request, id: str) -> HttpResponseRedirect:  # noqa: A002
-        """Where the audio can be fetched without a token, for a few minutes. 404 where none is stored."""
-        video = own_video(request, id)
-        if not video.s3_path:
-            raise NotFound(_why_no_audio(video))
-        try:
-            address = default_storage.url(video.s3_path)
-        except files.errors() as error:
-            raise StorageUnavailable from error
-        return HttpResponseRedirect(request.build_absolute_uri(address))
-
-
-def _why_no_audio(video: Video) -> str:
-    if video.source == Video.Source.CAPTIONS:
-        return "No audio is stored for this video: its text came from captions."
-    if video.status == Video.Status.FAILED:
-        return "No audio is stored for this video, because it failed."
-    return f"The video is {video.status}. Its audio can be fetched when it has been downloaded."
-
-
-class FileView(APIView):
-    """``GET /files/{token}``: stands in for S3's signed addresses where there is no bucket."""
-
-    authentication_classes = ()
-    permission_classes = ()
-    content_negotiation_class = AnyAccept
-
-    @extend_schema(exclude=True)
-    def get(self, request: Request, token: str) -> FileResponse:
-        """The file, for whoever has an address that is still valid."""
-        try:
-            return FileResponse(default_storage.open(files.signed_name(token)))
-        except (signing.BadSignature, OSError) as error:
-            raise NotFound("This address has expired. Ask GET /videos/{id}/audio for a new one.") from error

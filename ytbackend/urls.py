@@ -13,12 +13,11 @@ from django.views.generic import RedirectView
 from accounts.key_views import KeyDetailView, KeyListView
 from accounts.views import SignOutView
 from transcripts.views import TranscriptDetailView, TranscriptListView, VideoTranscriptView
+from videos.file_views import AudioView, FileView
 from videos.views import (
     AnalyzeView,
     AttemptListView,
-    AudioView,
     CancelView,
-    FileView,
     RetryView,
     VideoDetailView,
     VideoListView,
