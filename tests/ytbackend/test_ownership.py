@@ -170,7 +170,9 @@ def test_a_parameter_without_an_entry_fails_with_a_sentence():
     old = OPERATIONS["get /videos/{id}"]
     new = old._replace(described={"parameters": [*old.described["parameters"], {"in": "query", "name": "as_user"}]})
 
-    with pytest.raises(AssertionError, match=r"takes \['header If-None-Match', 'path id', 'query as_user'\], but TRIED"):
+    with pytest.raises(
+        AssertionError, match=r"takes \['header If-None-Match', 'path id', 'query as_user'\], but TRIED"
+    ):
         table.entry(new)
 
 
