@@ -68,7 +68,7 @@ def test_a_bug_in_a_view_is_one_event_without_anything_of_the_request(far_side, 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("sqs", "_signals")
 def test_a_bug_in_a_job_is_one_event_that_names_the_video(far_side, monkeypatch, settings):
-    def extract(youtube_id: str) -> None:
+    def extract(youtube_id: str, *, thorough: bool) -> None:
         secret_words = "the bees are restless tonight"
         raise RuntimeError(f"{HOSTILE} {len(secret_words)}") from ValueError(HOSTILE)
 

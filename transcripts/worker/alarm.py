@@ -85,6 +85,7 @@ class _Watch:
         # Held where something is raised and where that is taken back: what is taken back is not raised afterwards. A
         # plain lock, which a `with` takes and leaves whatever is raised in between.
         self._raising = threading.Lock()
+        self._raised: set[int] = set()  # in which threads, and they have not said since that they want none
 
     def set(self, number: int, seconds: float, call: Call, thread: int) -> None:
         self._calls[number] = time.monotonic() + seconds, thread, call
@@ -97,14 +98,28 @@ class _Watch:
     def take_back(self, number: int) -> None:
         with self._raising:
             self._calls.pop(number, None)
-            _raise_in(threading.get_ident(), None)  # another one's, if it was that, comes again
+            self._withdraw()  # another one's, if it was that, comes again
 
     def clear(self) -> None:
         me = threading.get_ident()
         with self._raising:
             for number in [number for number, (_, thread, _) in list(self._calls.items()) if thread == me]:
                 del self._calls[number]
-            _raise_in(me, None)
+            self._withdraw()
+
+    def _withdraw(self) -> None:
+        """What was to be raised in this thread, and was not yet, is not to be. Only with the lock."""
+        me = threading.get_ident()
+        if me not in self._raised:
+            return
+        # Python can be told that there is nothing to raise, but then for ever looks for what it would be, at every loop
+        # and call of every thread, and under a tracer never gets beyond that: so something is raised that is caught.
+        try:
+            _raise_in(me, _Withdrawn)
+            while True:  # it comes at the end of a turn
+                pass
+        except _Withdrawn:
+            self._raised.discard(me)
 
     def _watch(self) -> None:
         while True:
@@ -121,15 +136,19 @@ class _Watch:
                     continue
                 leave = call()
                 if leave and _raise_in(thread, leave):
+                    self._raised.add(thread)
                     self._calls[number] = now + _AGAIN_SECONDS, thread, call
                 else:
                     del self._calls[number]
 
 
-def _raise_in(thread: int, leave: type[BaseException] | None) -> bool:
-    """False where there is no such thread. None: what was to be raised there, and was not yet, is not to be."""
-    what = ctypes.py_object(leave) if leave else ctypes.py_object()
-    return bool(ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), what))
+class _Withdrawn(BaseException):
+    """Takes the place of what was to be raised."""
+
+
+def _raise_in(thread: int, leave: type[BaseException]) -> bool:
+    """False where there is no such thread (https://docs.python.org/3/c-api/threads.html, PyThreadState_SetAsyncExc)."""
+    return bool(ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(leave)))
 
 
 _numbers = itertools.count(1)
