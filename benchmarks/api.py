@@ -29,6 +29,7 @@ from local.aws.lambda_runtime import LambdaRuntime
 
 BLOCK = 40  # requests of one stack before it is another's turn
 REQUESTS_FOR_MEMORY = 1000
+PAGE = stacks.HERE.parent / "docs" / "speed.md"
 
 
 class Looping:
@@ -191,6 +192,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20, help="of warm blocks; half as many cold starts")
     parser.add_argument("--only", choices=["cold", "warm", "invocations"], help="leave the others out")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/speed.md")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="stacks-"))
     book = ledger.Ledger()
@@ -209,6 +211,11 @@ def main() -> None:
     finally:
         shutil.rmtree(folder)
     print(book.table())
+    if options.write:
+        before, _, rest = PAGE.read_text("utf-8").partition("<!-- api -->\n")
+        PAGE.write_text(
+            f"{before}<!-- api -->\n{book.markdown()}<!-- end -->{rest.partition('<!-- end -->')[2]}", "utf-8"
+        )
     if options.json:
         options.json.write_text(json.dumps(book.figures(), indent=1) + "\n", "utf-8")
 

@@ -45,6 +45,21 @@ class Ledger:
             figures[f"{name}, {unit}: of the floor"] = round(middle["ours"] / middle["floor"], 4)
         return figures
 
+    def markdown(self) -> str:
+        """The table for a page."""
+        lines = ["| | reference | floor | ours | of the reference | bar | of the floor | bar |", "|---|" + "---:|" * 7]
+        for (name, unit), by_stack in self._found.items():
+            scale = 1 if unit == "MB" else 1e3
+            middle = {stack: statistics.median(values) / scale for stack, values in by_stack.items()}
+            bar = BARS.get(name) if unit != "cpu" else None
+            shown = [f"{middle[stack]:.{0 if middle[stack] >= 20 else 2}f}" for stack in ("reference", "floor", "ours")]
+            of_reference, of_floor = middle["ours"] / middle["reference"], middle["ours"] / middle["floor"]
+            bars = (f"{bar.of_reference:g}" if bar else "", f"{bar.of_floor:g}" if bar and bar.of_floor else "")
+            label = f"{name}, {_UNITS[unit]}" + (" of CPU" if unit == "cpu" else "")
+            cells = [label, *shown, f"{of_reference:.2f}", bars[0], f"{of_floor:.2f}", bars[1]]
+            lines.append(f"| {' | '.join(cells)} |")
+        return "\n".join(lines) + "\n"
+
     def table(self) -> str:
         """A line for each figure: medians with the quarters between which half of the rounds lie, ratios, bars."""
         lines = [
