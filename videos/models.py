@@ -180,10 +180,13 @@ class Video(VideoColumns):
             return self._end(Attempt.Outcome.RELEASED, self._requeued() | why)
         return self._end(Attempt.Outcome.INTERRUPTED, self._requeued() | why | {"attempt": F("attempt") - 1})
 
-    def was_tried_for(self, hours: float) -> bool:
-        """Whether its first attempt, since it was last asked for, began so many hours ago."""
-        long_ago = from_now(-hours * 3600)
-        return self.attempts.filter(started_at__gte=self.requested_at, started_at__lt=long_ago).exists()
+    def tries(self, *, but: Sequence[str] = ()) -> "models.QuerySet[Attempt]":
+        """Its attempts since it was last asked for, without those that ended with one of these codes."""
+        return self.attempts.filter(started_at__gte=self.requested_at).exclude(error_code__in=but)
+
+    def was_tried_for(self, hours: float, *, but: Sequence[str] = ()) -> bool:
+        """Whether the first of these attempts began so many hours ago."""
+        return self.tries(but=but).filter(started_at__lt=from_now(-hours * 3600)).exists()
 
     def _write(self, **changes: Any) -> bool:
         mine = Video.objects.filter(pk=self.pk, status=self.Status.PROCESSING, fence=self.fence)

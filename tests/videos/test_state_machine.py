@@ -123,12 +123,12 @@ BUGS = {
     "a release always counts": (Video.release, '{"attempt": F("attempt") - 1}', "{}"),
     "a release never counts": (Video.release, "if counted:", "if False:"),
     "a video that was refused is waited for from its start on": (
-        Video.was_tried_for,
-        "started_at__gte=self.requested_at, ",
+        Video.tries,
+        "started_at__gte=self.requested_at",
         "",
     ),
     "attempts are not limited": (loop._is_used_up, "video.attempt >= settings.MAX_ATTEMPTS", "False"),
-    "patience is not limited": (loop._is_used_up, "video.was_tried_for(settings.GIVE_UP_HOURS)", "False"),
+    "patience is not limited": (loop._is_used_up, "video.was_tried_for(settings.GIVE_UP_HOURS, but=_WAITED)", "False"),
     "what is permanent is tried again": (loop._settle, "error.permanent or repeated", "repeated"),
     "an attempt's files are not noted for deletion": (
         services.end_attempt,

@@ -114,12 +114,13 @@ class _Watch:
             return
         # Python can be told that there is nothing to raise, but then for ever looks for what it would be, at every loop
         # and call of every thread, and under a tracer never gets beyond that: so something is raised that is caught.
-        try:
-            _raise_in(me, _Withdrawn)
-            while True:  # it comes at the end of a turn
-                pass
-        except _Withdrawn:
-            self._raised.discard(me)
+        while me in self._raised:
+            try:
+                _raise_in(me, _Withdrawn)
+                for _ in range(1000):  # it comes at the end of a turn, if no finaliser that runs just then swallows it
+                    pass
+            except _Withdrawn:
+                self._raised.discard(me)
 
     def _watch(self) -> None:
         while True:

@@ -139,10 +139,11 @@ class Claim:
 
     def left(self) -> float:
         """How many seconds there are to listen, by how long the part took that is done; infinite while none is."""
-        if self._stage != Video.Stage.SPEECH or not self._fraction:
+        done = self._fraction  # once: another thread or a signal may ask while it changes
+        if self._stage != Video.Stage.SPEECH or not done:
             return math.inf
         taken = time.monotonic() - self._stage_began
-        return taken / self._fraction - taken
+        return taken / done - taken
 
     def _heart(self, beat: Callable[[], bool]) -> Callable[[], None]:
         return facts.carried(lambda: self._every(beat))

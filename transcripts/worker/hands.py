@@ -38,9 +38,11 @@ class _Hand(threading.Thread):
         try:
             self._free.put(self)
             while (message := self.given.get()) is not None:
-                self._deal_with(message)
-                self.free_since, self.is_busy = time.monotonic(), False
-                self._free.put(self)
+                try:
+                    self._deal_with(message)
+                finally:  # whatever it was, nobody waits for this one for ever
+                    self.free_since, self.is_busy = time.monotonic(), False
+                    self._free.put(self)
         finally:
             connection.close()
 

@@ -9,9 +9,10 @@ import uuid
 from datetime import timedelta
 
 from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS, close_old_connections, connection, connections
 from django.db import Error as DatabaseFailed
-from django.db import close_old_connections, connection
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from transcripts.models import Transcript
@@ -33,6 +34,7 @@ SETTLE_SECONDS = 60  # for a database that is down when a job has ended
 _LONGEST_BACKOFF_SECONDS = 6 * 3600
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 30.0  # while queue or database are down
 _PAUSED_SECONDS = 0.2  # in one piece
+_WAITED = [errors.EngineBusy.code]  # who stands in line has tried nothing
 _NOTHING_TRIED = (errors.WorkerStopped, errors.EngineBusy)  # it is as if the message had waited in the queue
 
 
@@ -195,6 +197,8 @@ def _work(video: Video, message: queue.Message, probe: str, stopping: Stopping, 
     except (Stopped, TimeUp) as left:
         stopping.calm()
         connection.close()  # it may have been left in the middle of a question
+        if connection.in_atomic_block:  # or while a transaction began or ended: this one is of no use any more
+            del connections[DEFAULT_DB_ALIAS]
         return _settle(video, errors.WorkerStopped() if isinstance(left, Stopped) else errors.SourceTooSlow(), probe)
     except errors.JobError as error:
         return _settle(video, error, probe)
@@ -247,7 +251,7 @@ def _settle(video: Video, error: errors.JobError, probe: str) -> bool:
 def _is_used_up(video: Video, error: errors.JobError) -> bool:
     if error.counted:
         return video.attempt >= settings.MAX_ATTEMPTS
-    return not isinstance(error, _NOTHING_TRIED) and video.was_tried_for(settings.GIVE_UP_HOURS)
+    return not isinstance(error, _NOTHING_TRIED) and video.was_tried_for(settings.GIVE_UP_HOURS, but=_WAITED)
 
 
 def _leave(video: Video) -> bool:
@@ -266,7 +270,7 @@ def _backoff(video: Video, error: errors.JobError) -> float:
     """Seconds to wait after the first, second … try: growing, and never in step with other jobs."""
     if isinstance(error, _NOTHING_TRIED):
         return 0
-    tries = video.attempts.filter(started_at__gte=video.requested_at).count()
+    tries = max(1, video.tries(but=_WAITED).count())
     longest = _LONGEST_BACKOFF_SECONDS if error.counted else queue.MAX_DELAY_SECONDS
     seconds = min(settings.RETRY_BASE_SECONDS * 2 ** min(tries - 1, 20), longest)
     return float(seconds * random.uniform(0.75, 1.25))  # noqa: S311 - no secret hangs on it
@@ -293,7 +297,8 @@ def _park(message: queue.Message, video_id: uuid.UUID, breaker: Breaker) -> None
 def _needs_the_engine(video_id: uuid.UUID) -> Video | None:
     """The queued video, if it is known that there will be no captions: YouTube is not asked only to find that again."""
     known = Q(mode=Video.Mode.SPEECH) | Q(error_code=errors.EngineBusy.code)
-    return Video.objects.filter(known, pk=video_id, status=Video.Status.QUEUED).first()
+    due = Q(retry_at=None) | Q(retry_at__lte=Now())  # another one waits for something else
+    return Video.objects.filter(known, due, pk=video_id, status=Video.Status.QUEUED).first()
 
 
 def _wait_for_the_engine(message: queue.Message, video: Video) -> None:

@@ -70,7 +70,7 @@ def _fetch(claim: Claim, folder: Path) -> tuple[youtube.Metadata, _Said | Path]:
     video = claim.video
     claim.step(Video.Stage.METADATA)
     with _in_time():
-        extraction = youtube.extract(video.youtube_id, thorough=video.attempt > 1)
+        extraction = youtube.extract(video.youtube_id, thorough=video.attempt > 1 or bool(claim.probe))
     about = extraction.metadata
     with _storable():
         claim.write(lambda: video.describe(title=about.title, channel=about.channel, duration_ms=about.duration_ms))

@@ -12,7 +12,8 @@ from collections.abc import Callable
 # A job that needs it waits for its turn, if that is near.
 PATIENCE_SECONDS = 20.0
 # When it is looked at again after that, by how much is left to do.
-LEAST_SECONDS, MOST_SECONDS = 30.0, 300.0
+# A look costs a few queries and nothing of YouTube's, an engine that stands idle costs all of its time.
+LEAST_SECONDS, MOST_SECONDS = 15.0, 30.0
 _LOOK_SECONDS = 0.1
 
 
@@ -81,5 +82,6 @@ def give_back() -> None:
 
 def comes_in() -> float:
     """After how many seconds to ask again, for a job that is known to need it."""
-    seconds = min(max(_turn.left(), LEAST_SECONDS), MOST_SECONDS)
+    left = _turn.left()  # infinite, until its job has listened for a moment
+    seconds = LEAST_SECONDS if math.isinf(left) else min(max(left, LEAST_SECONDS), MOST_SECONDS)
     return seconds * random.uniform(1, 1.25)  # noqa: S311 - no secret hangs on it

@@ -29,8 +29,14 @@ SLOWEST_BYTES_A_SECOND = 30_000  # about twice what is heard in a second of YouT
 MAX_WAIT_SECONDS = 120  # for the advertisements that YouTube wants seen before it hands out audio
 _VIDEO_ID = re.compile(r"[A-Za-z0-9_-]{11}")
 _INSTEAD = re.compile(r'got player responses for video "([A-Za-z0-9_-]{11})" instead')
-# What more formats may prove wrong.
-_NOT_FOUND = (errors.VideoUnavailable, errors.SourceUnreadable)
+# What more formats may prove wrong: yt-dlp gets round some age gates by a player whose formats need the scripts.
+_UNCERTAIN = (
+    errors.VideoUnavailable,
+    errors.VideoAgeRestricted,
+    errors.VideoDrmProtected,
+    errors.NoAudio,
+    errors.SourceUnreadable,
+)
 _SUFFIXES = {"webm": ".webm", "m4a": ".m4a", "mp4": ".mp4", "3gp": ".3gp"}  # ours: no word of YouTube's is in a path
 
 
@@ -38,8 +44,8 @@ def extract(youtube_id: str, *, thorough: bool = False) -> "Extraction":
     """Ask what the video is and what there is to download. Takes about a second and downloads nothing.
 
     YouTube's JavaScript is not run at first: it takes two seconds of the processor, 300 MB and a program of 2.6 MB, and
-    only adds formats to those that one of the players has without it. It is run where there are none then, where the
-    video seems not to be there, and where the caller wants to be ``thorough``.
+    only adds formats to those that one of the players has without it. It is run where there are none then, before a
+    refusal is believed that it could prove wrong, and where the caller wants to be ``thorough``.
 
     Refuses what cannot become a transcript: live and upcoming, longer than ``MAX_VIDEO_MINUTES``, or with
     neither sound nor captions. A video with captions alone is accepted; its :meth:`Extraction.audio` is
@@ -48,7 +54,7 @@ def extract(youtube_id: str, *, thorough: bool = False) -> "Extraction":
     if not _VIDEO_ID.fullmatch(youtube_id):
         raise errors.VideoUnavailable
     if not thorough:
-        with suppress(*_NOT_FOUND):
+        with suppress(*_UNCERTAIN):
             extraction = _extract(youtube_id, scripts=False)
             if extraction.has_formats:
                 return extraction

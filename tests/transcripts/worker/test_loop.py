@@ -15,15 +15,16 @@ from django.core.files.storage import default_storage
 from django.db import DatabaseError, OperationalError, connection, transaction
 from django.db.models.functions import Now
 from django.db.models.signals import post_save
+from django.utils import timezone
 
 from local.youtube import Video as Clip
 from tests import builders, sounds
 from tests.wer import word_error_rate
 from tests.youtube_scenarios import answers, needs_javascript, refused
 from transcripts.models import Transcript
-from transcripts.worker import loop
+from transcripts.worker import errors, loop
 from videos import queue, services, sweeping
-from videos.models import Deletion, Video
+from videos.models import Attempt, Deletion, Video
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("sqs", "_signals")]
 
@@ -497,3 +498,28 @@ def test_a_bug_in_one_job_does_not_end_the_worker(stand_in, monkeypatch, caplog)
     fine.refresh_from_db()
     assert (blocked.status, fine.status) == ("processing", "completed")  # until the lease ends
     assert "RuntimeError: a bug" in caplog.text
+
+
+def test_standing_in_line_for_the_engine_is_no_try(settings):
+    """It neither makes a later trouble wait longer, nor counts to the hours for which a video is tried."""
+    settings.RETRY_BASE_SECONDS, settings.GIVE_UP_HOURS = 30, 24
+    video = builders.processing()
+    earlier = timezone.now() - timedelta(hours=25)
+    for fence in range(100, 106):
+        Attempt.objects.create(
+            video=video,
+            fence=fence,
+            number=1,
+            requested_at=earlier,
+            started_at=earlier,
+            outcome=Attempt.Outcome.INTERRUPTED,
+            error_code=errors.EngineBusy.code,
+        )
+    Video.objects.filter(pk=video.pk).update(requested_at=earlier)
+    video.refresh_from_db()
+
+    loop._settle(video, errors.StorageUnavailable(), "")
+
+    video.refresh_from_db()
+    assert video.status == "queued"
+    assert (video.retry_at - video.updated_at).total_seconds() < 60

@@ -103,7 +103,7 @@ def test_it_is_not_waited_for_longer_than_for_a_while(elsewhere, monkeypatch):
     assert not elsewhere.submit(turn.take, near).result(10)
 
 
-@pytest.mark.parametrize(("left", "least", "most"), [(1, 30, 38), (100, 100, 125), (math.inf, 300, 375)])
+@pytest.mark.parametrize(("left", "least", "most"), [(1, 15, 19), (20, 20, 25), (100, 30, 38), (math.inf, 15, 19)])
 def test_what_waits_is_looked_at_again_when_it_may_be_over(left, least, most):
     turn.take(lambda: left)
 

@@ -368,11 +368,23 @@ def test_it_does_not_look_twice_for_sound_that_a_video_does_not_have(stand_in: S
     assert asked(stand_in) == ["watch", "player", "player"]
 
 
-def test_it_looks_twice_before_it_says_that_a_video_is_not_there(stand_in: StandIn) -> None:
-    publish(stand_in, refused(ID, "This video is unavailable"))
-    with pytest.raises(errors.VideoUnavailable):
+@pytest.mark.parametrize(
+    ("reason", "error", "times"),
+    [
+        ("This video is unavailable", errors.VideoUnavailable, 2),
+        ("Sign in to confirm your age", errors.VideoAgeRestricted, 2),  # which another player may get round
+        ("This video is private", errors.VideoPrivate, 1),  # by whatever player
+    ],
+)
+def test_it_looks_twice_before_it_believes_what_could_be_wrong(
+    stand_in: StandIn, reason: str, error: type[errors.JobError], times: int
+) -> None:
+    publish(
+        stand_in, refused(ID, reason, status="LOGIN_REQUIRED" if "age" in reason or "private" in reason else "ERROR")
+    )
+    with pytest.raises(error):
         youtube.extract(ID)
-    assert asked(stand_in).count("watch") == 2
+    assert asked(stand_in).count("watch") == times
 
 
 def test_it_makes_no_addresses_of_captions_that_it_would_not_read(stand_in: StandIn, media: Path) -> None:
