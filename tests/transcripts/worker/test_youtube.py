@@ -372,7 +372,11 @@ def test_it_does_not_look_twice_for_sound_that_a_video_does_not_have(stand_in: S
     ("reason", "error", "times"),
     [
         ("This video is unavailable", errors.VideoUnavailable, 2),
-        ("Sign in to confirm your age", errors.VideoAgeRestricted, 2),  # which another player may get round
+        (
+            "Sign in to confirm your age",
+            errors.VideoAgeRestricted,
+            4,
+        ),  # yt-dlp asks again itself; another player may get round it
         ("This video is private", errors.VideoPrivate, 1),  # by whatever player
     ],
 )
