@@ -220,7 +220,10 @@ def no_time_limit_for_the_database() -> None:
 
 def no_look_at_old_connections() -> None:
     """A connection is taken to be as good as it was."""
+    from accounts import prepared
+
     _database()["CONN_HEALTH_CHECKS"] = False
+    replace(prepared, "_GONE", set())
 
 
 def the_servers_time_zone() -> None:
@@ -274,10 +277,10 @@ def users_are_not_locked() -> None:
     """Whoever asks for what is left is told so, and the next one as well."""
     from django.db.models import QuerySet
 
-    from accounts.models import User
+    from videos.usage import QuotaLock
 
     def select(original: Callable[..., Any], rows: Any, *args: Any, **options: Any) -> Any:
-        return rows if rows.model is User else original(rows, *args, **options)
+        return rows if rows.model is QuotaLock else original(rows, *args, **options)
 
     wrap(QuerySet, "select_for_update", select)
 

@@ -42,7 +42,7 @@ CAUGHT: dict[Callable[[], None], dict[str, str]] = {
     bugs.queue_errors_cost_the_job: {"q11": "'lost'|attempt 2 begins"},
     bugs.nothing_is_given_back: {"w10_a_worker_that_is_told_to_stop_gives_back": "processing"},
     bugs.no_patience_with_the_queue: {"q13": "0.5 <"},
-    bugs.no_patience_with_the_database: {"d04": "video is completed|'interrupted'|'released'"},
+    bugs.no_patience_with_the_database: {"d04": "video is completed|'interrupted'|'released'|'lost'"},
     bugs.a_token_for_each_try: {"d01_a_claim_whose_commit": "video is completed|'lost'"},
     bugs.no_time_limit_for_the_database: {"d05": "notices the silence"},
     bugs.no_look_at_old_connections: {"d10": "500 == 200|503 == 200"},
