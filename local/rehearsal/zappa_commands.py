@@ -78,6 +78,8 @@ def _with_version(target: Path, version: str) -> Path:
     """The package, but for the version that it says it has."""
     with zipfile.ZipFile(PACKAGE) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as new:
         for entry in old.infolist():
+            if entry.filename.startswith("ytbackend/__pycache__/settings."):
+                continue  # Python would take it unseen
             content = old.read(entry)
             if entry.filename == "ytbackend/settings.py":
                 before, _, after = content.decode().partition('VERSION = "')
