@@ -10,6 +10,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connection
 from django.db.models import Expression, Field, Model, QuerySet
+from django.db.models.sql import UpdateQuery
 
 _AT_ONCE_SECONDS = 1
 # The connection is not there any more: killed, closed by the server, lost, closed because nobody used it.
@@ -56,8 +57,7 @@ class Prepared(Generic[Row]):
         """Asks. The names are those of the ``Parameter`` objects."""
         if not self._sql:
             self._compile()
-        parameters = [one.adapted(values[one.name]) if isinstance(one, Parameter) else one for one in self._parameters]
-        rows = [list(row) for row in _asked(self._sql, parameters)]
+        rows = [list(row) for row in _asked(self._sql, _filled(self._parameters, values))]
         for column, converters, expression in self._converters:
             for row in rows:
                 for convert in converters:
@@ -80,6 +80,35 @@ def prepared(model: type[Object], build: Callable[[], "QuerySet[Object]"]) -> Pr
     """Asks for whole rows, which come out as objects of the model."""
     names = [field.attname for field in model._meta.concrete_fields]
     return Prepared(lambda: build().values_list(*names), lambda row: model.from_db(DEFAULT_DB_ALIAS, names, row))
+
+
+class PreparedUpdate:
+    """Changes rows, and answers how many: ``PreparedUpdate(build, column=what)(name=value)``.
+
+    ``build`` is of the rows that are meant, ``what`` a value, an expression or a :class:`Parameter`. It is not repeated
+    where the connection was lost, for nobody knows what became of it.
+    """
+
+    def __init__(self, build: Callable[[], "QuerySet[Any]"], **changes: Any) -> None:
+        self._build, self._changes = build, changes
+        self._sql = ""
+        self._parameters: Sequence[Any] = ()
+
+    def __call__(self, **values: Any) -> int:
+        """Does it. The names are those of the ``Parameter`` objects."""
+        if not self._sql:
+            query: Any = self._build().query.chain(UpdateQuery)
+            query.add_update_values(self._changes)
+            sql, self._parameters = query.get_compiler(connection=connection).as_sql()
+            self._sql = sql  # last: another thread may look meanwhile
+        with connection.cursor() as cursor:
+            cursor.execute(self._sql, _filled(self._parameters, values))
+            changed: int = cursor.rowcount
+        return changed
+
+
+def _filled(parameters: Sequence[Any], values: Mapping[str, Any]) -> list[Any]:
+    return [one.adapted(values[one.name]) if isinstance(one, Parameter) else one for one in parameters]
 
 
 def _asked(sql: str, parameters: list[Any]) -> Sequence[Sequence[Any]]:

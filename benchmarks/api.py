@@ -16,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -181,9 +182,8 @@ def _runtime(around: Surroundings, stack: Stack) -> LambdaRuntime:
 
 
 def _processor_us(pid: int) -> float:
-    """All threads' time on a processor so far; finer than the clock ticks of /proc/PID/stat."""
-    threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
-    return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e3
+    """The process's time on a processor so far, of threads that have ended, too (clock_getcpuclockid(3))."""
+    return time.clock_gettime_ns((~pid << 3) | 2) / 1e3
 
 
 def main() -> None:

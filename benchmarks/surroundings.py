@@ -33,7 +33,7 @@ def surroundings() -> Iterator[Surroundings]:
     """Between ``with`` and its end. The tables are migrated and empty."""
     port, aws_port = free_port(), free_port()
     queue = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(aws_port)],
+        [sys.executable, "-m", "benchmarks.queue_server", str(aws_port), os.devnull],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -11,6 +11,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from accounts.models import User
+from accounts.prepared import Parameter, PreparedUpdate
 from videos.attempts import Attempt
 from videos.bookmarks import Bookmark
 from videos.breaker import Breaker
@@ -216,7 +217,7 @@ class Video(VideoColumns):
 
     def sent(self) -> bool:
         """A message is under way. False where a worker was faster, which is fine."""
-        return self._wait(enqueued_at=Now())
+        return _sent(id=self.pk, fence=self.fence) == 1
 
     def unsent(self) -> bool:
         """No message is under way any more, whatever the row says: the next sweep sends one."""
@@ -318,3 +319,12 @@ def _error(code: str, detail: str, *, retryable: bool) -> dict[str, Any]:
 
 
 _NO_ERROR = _error("", "", retryable=False)
+
+_sent = PreparedUpdate(
+    lambda: Video.objects.filter(
+        pk=Parameter("id", Video._meta.pk),
+        status=Video.Status.QUEUED,
+        fence=Parameter("fence", Video._meta.get_field("fence")),
+    ),
+    enqueued_at=Now(),
+)

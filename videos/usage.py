@@ -12,7 +12,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from accounts.models import User
-from accounts.prepared import Parameter, Prepared
+from accounts.prepared import Parameter, Prepared, PreparedUpdate
 from videos.columns import VideoColumns
 
 
@@ -95,7 +95,7 @@ class UsageQuerySet(models.QuerySet["Usage"]):
 
     def add(self, user_id: str, kind: "Usage.Kind", period: date, amount: int) -> None:
         """So much more. Who calls this holds the quota's lock, or knows that the row is there."""
-        if not self.filter(user_id=user_id, kind=kind, period=period).update(amount=F("amount") + amount):
+        if not _add(user=user_id, kind=kind, period=period, more=amount):
             self.create(user_id=user_id, kind=kind, period=period, amount=amount)
 
 
@@ -122,6 +122,17 @@ class Usage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.period}: {self.amount}"
+
+
+_AMOUNT = Usage._meta.get_field("amount")
+_add = PreparedUpdate(
+    lambda: Usage.objects.filter(
+        user=Parameter("user", User._meta.pk),
+        kind=Parameter("kind", Usage._meta.get_field("kind")),
+        period=Parameter("period", Usage._meta.get_field("period")),
+    ),
+    amount=F("amount") + Parameter("more", _AMOUNT),
+)
 
 
 class ReservationQuerySet(models.QuerySet["Reservation"]):

@@ -6,12 +6,13 @@ from datetime import timedelta
 
 import pytest
 from django.db import OperationalError, ProgrammingError, connection
+from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.prepared import Parameter, Prepared
+from accounts.prepared import Parameter, Prepared, PreparedUpdate
 from tests import builders
-from tests.tokens import ALICE, BOB
+from tests.tokens import ALICE, BOB, CHARLIE
 from videos.models import Video
 
 
@@ -106,3 +107,17 @@ def test_what_the_database_refuses_is_not_asked_again():
         question(user=ALICE)
 
     assert connection.connection is before
+
+
+@pytest.mark.django_db
+def test_an_update_changes_what_is_meant_and_says_how_much():
+    mine, other = builders.queued(progress=1), builders.queued(BOB, progress=1)
+    more = PreparedUpdate(
+        lambda: Video.objects.filter(user=Parameter("user", User._meta.pk)),
+        progress=F("progress") + Parameter("more", Video._meta.get_field("progress")),
+    )
+
+    assert (more(user=ALICE, more=4), more(user=CHARLIE, more=4)) == (1, 0)
+
+    assert Video.objects.get(pk=mine.pk).progress == 5
+    assert Video.objects.get(pk=other.pk).progress == 1
