@@ -41,9 +41,9 @@ class Prices:
 class Figures:
     """What one thing takes. Measured (docs/speed.md, docs/speech.md), but for the last five, which are assumed."""
 
-    read_ms: float = 1.0  # GET, warm, billed in whole milliseconds
+    read_ms: float = 2.0  # GET, warm, with the runtime client, billed in whole milliseconds
     submit_ms: float = 12.0  # POST /analyze, with the queue's answer
-    cold_ms: float = 600.0
+    cold_ms: float = 400.0
     memory_gb: float = 1.0  # as deployed
     caption_cpu_s: float = 0.12  # a job
     speech_cpu_s: float = 700.0  # an hour of sound, model `small`
