@@ -45,7 +45,7 @@ class Figures:
     submit_ms: float = 12.0  # POST /analyze, with the queue's answer
     cold_ms: float = 400.0
     memory_gb: float = 1.0  # as deployed
-    caption_cpu_s: float = 0.12  # a job
+    caption_cpu_s: float = 0.08  # a job
     speech_cpu_s: float = 700.0  # an hour of sound, model `small`
     audio_mb_minute: float = 0.5
     transcript_mb: float = 0.03
