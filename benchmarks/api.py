@@ -16,14 +16,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
 from benchmarks import answers, events, layout, ledger, rows, stacks
-from benchmarks.long_audio import memory_mb
+from benchmarks.process import memory_mb, processor_ms
 from benchmarks.stacks import Stack
 from benchmarks.surroundings import Surroundings, surroundings
 from local.aws.lambda_runtime import LambdaRuntime
@@ -149,10 +148,10 @@ def measure_invocations(
             runtime.invoke(event)
         for _ in range(rounds):
             for name, runtime in runtimes.items():
-                before = _processor_us(runtime.pid)
+                before = processor_ms(runtime.pid)
                 took = statistics.median(runtime.invoke(event).milliseconds for _ in range(BLOCK))
                 book.add("the same by runtime client", name, "wall", took * 1e3)
-                book.add("the same by runtime client", name, "cpu", (_processor_us(runtime.pid) - before) / BLOCK)
+                book.add("the same by runtime client", name, "cpu", (processor_ms(runtime.pid) - before) * 1e3 / BLOCK)
         for name, runtime in runtimes.items():
             for _ in range(max(0, REQUESTS_FOR_MEMORY - rounds * BLOCK)):
                 runtime.invoke(event)
@@ -174,16 +173,11 @@ def measure_cold(
                 if number:  # the first reads the files from the disk
                     took = runtime.init_milliseconds + first.milliseconds
                     book.add("cold start to GET /videos", stack.name, "wall", took * 1e3)
-                    book.add("cold start to GET /videos", stack.name, "cpu", _processor_us(runtime.pid))
+                    book.add("cold start to GET /videos", stack.name, "cpu", processor_ms(runtime.pid) * 1e3)
 
 
 def _runtime(around: Surroundings, stack: Stack) -> LambdaRuntime:
     return LambdaRuntime(stack.tree, stack.handler, python=stacks.python(), environment=around.environment)
-
-
-def _processor_us(pid: int) -> float:
-    """The process's time on a processor so far, of threads that have ended, too (clock_getcpuclockid(3))."""
-    return time.clock_gettime_ns((~pid << 3) | 2) / 1e3
 
 
 def main() -> None:

@@ -8,7 +8,6 @@ processor's, which other work disturbs less. Files have the time that Lambda giv
 """
 
 import argparse
-import os
 import re
 import shutil
 import statistics
@@ -20,13 +19,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks import layout
+from benchmarks.process import processor_ms
 from deployment import archive, interpreter, package
 from deployment.contents import ROOT
 from local.aws.functions import CLIENT, interpreter_with
 from local.aws.lambda_runtime import LambdaRuntime
 
 OURS, ZAPPAS = "ytbackend.lambda_handler.handler", "zappa.handler.lambda_handler"
-ON_LAMBDA_SINCE = 315532800  # 1980-01-01, the time of every file in the zip
 _ENVIRONMENT = {
     "DJANGO_SECRET_KEY": "invented-for-a-measurement",
     "DJANGO_ALLOWED_HOSTS": "*",
@@ -154,8 +154,7 @@ def prepare(variant: Variant, folder: Path) -> Path:
     with zipfile.ZipFile(package.PACKAGE) as opened:
         opened.extractall(tree)
     variant.change(tree)
-    for path in tree.rglob("*"):
-        os.utime(path, (ON_LAMBDA_SINCE, ON_LAMBDA_SINCE))
+    layout.as_on_lambda(tree)
     return tree
 
 
@@ -163,17 +162,11 @@ def start(variant: Variant, tree: Path, python: Path) -> Start:
     """One cold start, and twenty requests after it."""
     with LambdaRuntime(tree, variant.handler, python=python, environment=_ENVIRONMENT) as runtime:
         first = runtime.invoke(_REST)
-        processor = _processor_ms(runtime.pid)
+        processor = processor_ms(runtime.pid)
         if first.error or first.answer["statusCode"] != 200:
             sys.exit(f"{variant.name} does not answer: {first}\n{runtime.log()}")
         warm = statistics.median(runtime.invoke(_REST).milliseconds for _ in range(20))
         return Start(runtime.init_milliseconds, first.milliseconds, processor, warm)
-
-
-def _processor_ms(pid: int) -> float:
-    """All threads' time on a processor so far; finer than the clock ticks of /proc/PID/stat."""
-    threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
-    return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e6
 
 
 def report(variant: Variant, starts: list[Start]) -> str:

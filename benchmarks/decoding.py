@@ -23,7 +23,8 @@ os.environ.setdefault("DJANGO_DEBUG", "true")
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ytbackend.settings")
 django.setup()
 
-from benchmarks.long_audio import SAMPLE, memory_mb, repeat  # noqa: E402
+from benchmarks.long_audio import SAMPLE, repeat  # noqa: E402
+from benchmarks.process import memory_mb  # noqa: E402
 from transcripts.worker import audio, decoder, decoding  # noqa: E402
 
 MOST_TIMES_SLOWER = 1.5  # else the process is in the way

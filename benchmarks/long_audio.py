@@ -11,7 +11,6 @@ the way.
 import argparse
 import json
 import os
-import re
 import resource
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import av
 
+from benchmarks.process import memory_mb
 from local import speech_model
 from tests.wer import word_error_rate
 from transcripts.segments import Segment
@@ -43,12 +43,6 @@ def repeat(talk: Path, into: Path, times: int, length_ms: int) -> None:
                     packet.pts = packet.dts = packet.pts + shift
                     packet.stream = copy
                     container.mux(packet)
-
-
-def memory_mb(what: str = "VmRSS", process: str = "self") -> float:
-    """Read a process' memory in megabytes: ``VmRSS`` now, ``VmHWM`` at its peak."""
-    found = re.search(rf"{what}:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text("utf-8"))
-    return int(found[1]) / 1024 if found else 0.0
 
 
 def decoder_mb() -> float:

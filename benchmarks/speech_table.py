@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from faster_whisper import BatchedInferencePipeline
 
 from benchmarks import recordings
-from benchmarks.long_audio import memory_mb
+from benchmarks.process import memory_mb
 from transcripts.worker import speech
 
 PAGE = Path(__file__).parents[1] / "docs" / "speech.md"

@@ -13,7 +13,6 @@ import json
 import logging
 import multiprocessing
 import os
-import re
 import statistics
 import subprocess
 import sys
@@ -25,6 +24,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import django
+
+from benchmarks.process import memory_mb
 
 JOBS = {1: 5, 2: 7, 4: 9, 8: 13}  # side by side: in a round
 BARE = 5
@@ -139,8 +140,7 @@ def idle_mb() -> float:
             if b"waiting for messages" in line:
                 break
         time.sleep(1)
-        found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{process.pid}/status").read_text("utf-8"))
-        return int(found[1]) / 1024 if found else 0.0
+        return memory_mb(process=str(process.pid))
     finally:
         process.terminate()
         process.communicate()

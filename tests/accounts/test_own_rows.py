@@ -150,7 +150,10 @@ def test_it_lets_in_whom_all_other_calls_let_in(active, after, ended):
     token = tokens.access_token(ALICE, auth_time=signed_in_at, origin_jti=SIGN_IN)
     caller.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
 
-    assert caller.get("/videos").status_code == caller.get("/me").status_code
+    found, usual = caller.get("/videos"), caller.get("/me")
+
+    assert found.status_code == usual.status_code
+    assert usual.status_code == 401 or len(found.json()["results"]) == 1  # and not let in to nothing
 
 
 def test_an_api_key_is_let_in_whatever_becomes_of_tokens():
