@@ -1,4 +1,4 @@
-"""``make bench``: everything that can be measured in ten minutes, each with its own table, and all figures as JSON.
+"""``make bench``: everything that can be measured in some minutes, each with its own table, and all figures as JSON.
 
     python -m benchmarks [--only NAME …] [--json FILE]
 

@@ -2,8 +2,8 @@
 
     python -m benchmarks.cost [--videos 1000] [--speech 0.22] [--minutes 12] [--write]
 
-Prices are those of us-east-1, in US dollars, without free tiers, contracts and taxes, as their pages had them in
-November 2026. ``--write`` puts the table into docs/cost.md, with what is usual; a test holds that it is there.
+Prices are those of us-east-1, in US dollars, without free tiers, contracts and taxes. Lambda's and API Gateway's were
+looked up in November 2026; AWS' own pages of the others were out of reach, so look at them before you rely on these. ``--write`` puts the table into docs/cost.md, with what is usual; a test holds that it is there.
 """
 
 import argparse
@@ -39,14 +39,19 @@ class Prices:
 
 @dataclass(frozen=True)
 class Figures:
-    """What one thing takes. Measured (docs/speed.md, docs/speech.md), but for the last five, which are assumed."""
+    """What one thing takes, by docs/speed.md and docs/speech.md; what was not measured says so.
+
+    The function has 0.58 of a processor: 1,769 MB would be one
+    (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html).
+    """
 
     read_ms: float = 2.0  # GET, warm, with the runtime client, billed in whole milliseconds
-    submit_ms: float = 12.0  # POST /analyze, with the queue's answer
-    cold_ms: float = 400.0
+    submit_ms: float = 12.0  # POST /analyze: 5 here, the rest assumed for the way to a queue that is not on loopback
+    cold_ms: float = 400.0  # 206 here, on a whole processor
     memory_gb: float = 1.0  # as deployed
     caption_cpu_s: float = 0.08  # a job
-    speech_cpu_s: float = 700.0  # an hour of sound, model `small`
+    speech_cpu_s: float = 700.0  # an hour of sound, model `small`: reckoned from the two that were measured
+    # From here on assumed.
     audio_mb_minute: float = 0.5
     transcript_mb: float = 0.03
     log_kb: float = 1.2  # a request: our two lines and Lambda's three
