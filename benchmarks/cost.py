@@ -3,7 +3,8 @@
     python -m benchmarks.cost [--videos 1000] [--speech 0.22] [--minutes 12] [--write]
 
 Prices are those of us-east-1, in US dollars, without free tiers, contracts and taxes. Lambda's and API Gateway's were
-looked up in November 2026; AWS' own pages of the others were out of reach, so look at them before you rely on these. ``--write`` puts the table into docs/cost.md, with what is usual; a test holds that it is there.
+looked up in November 2026; AWS' own pages of the others were out of reach, so look at them before you rely on these.
+``--write`` puts the table into docs/cost.md, with what is usual; a test holds that it is there.
 """
 
 import argparse
